@@ -13,7 +13,11 @@ export interface Native {
   // --- descriptors
   /** open(2) of a path of the daemon's own (UTF-8): the origin, the store. Never one from a request. */
   openPath(path: string, flags: number, mode: number): number
-  /** openat2(2) of one component: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV. EXDEV where something is mounted. */
+  /**
+   * openat2(2) of one component: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV. EXDEV where
+   * something is mounted; ELOOP for a symlink unless O_PATH. O_APPEND, O_DIRECT and flags that open(2)
+   * does not know are dropped, here and by createAt and reopen: data goes to given offsets.
+   */
   openAt(dirFd: number, name: ByteString, flags: number, mode: number): number
   /** Opens the file behind a descriptor anew, by /proc/self/fd. */
   reopen(fd: number, flags: number): number
@@ -28,6 +32,7 @@ export interface Native {
 
   // --- names. uid/gid/umask: the caller's, whom the new file shall belong to.
   statAt(dirFd: number, name: ByteString, out: Float64Array): number
+  /** openAt with O_CREAT; or with O_TMPFILE in `flags` and the empty name. */
   createAt(
     dirFd: number,
     name: ByteString,
@@ -138,7 +143,10 @@ export interface Native {
     options: string,
   ): number
   umount(mountPoint: string, flags: number): number
-  /** Runs fusermount3 and takes the descriptor it hands over; blocks. On failure errorText(): its words. */
+  /**
+   * Runs fusermount3 and takes the descriptor it hands over; blocks. ENOENT: not installed. EPERM: it
+   * refused, for the reason in fusermountMessage().
+   */
   mountByFusermount(mountPoint: string, options: string): number
   fusermountMessage(): string
   /** SO_PEERCRED of a connected Unix socket: the peer's uid, or a negative errno. */
@@ -209,8 +217,13 @@ export interface Session {
   notifyInode(nodeHigh: number, nodeLow: number, offset: number, length: number): void
   /** Waits for work under way on the addon's threads; safe to call twice. */
   close(): void
-  /** Counts since the start: requests, and those that never reached JavaScript. */
-  stats(): { requests: number; readsServed: number; writesServed: number }
+  /** Counts since the start: requests, those that never reached JavaScript, replies the kernel refused (a bug). */
+  stats(): {
+    requests: number
+    readsServed: number
+    writesServed: number
+    repliesRefused: number
+  }
 }
 
 /** A buffer for old chunk bytes on their way from the origin into the journal, and the journal record's writer. */
@@ -241,6 +254,8 @@ export interface BackgroundSync {
   touch(fd: number): void
   /** Syncs now if touched since; returns 0 or the first errno met so far (negative), which stays. */
   syncNow(): number
+  /** How many touches, counted from the first, a finished sync covers: what was written before them is on the disk. */
+  touchesSynced(): number
   error(): number
   close(): void
 }

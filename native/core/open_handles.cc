@@ -1,0 +1,52 @@
+#include "core/open_handles.h"
+
+#include <utility>
+
+#include "core/file_data.h"
+
+namespace bygone {
+
+OpenHandles::OpenHandles(std::shared_ptr<const Guards> guards) : guards_(std::move(guards)) {}
+
+void OpenHandles::Attach(uint64_t handle, int fd, int guard) {
+  OpenFile& file = files_[handle];
+  file.fd = fd;
+  file.guard = guard;
+  file.kept.reset();
+}
+
+void OpenHandles::Detach(uint64_t handle) { files_.erase(handle); }
+
+void OpenHandles::KeepPlan(uint64_t handle, ReadPlan plan, bool reaches_end, int guard) {
+  files_[handle].kept = KeptPlan{std::move(plan), reaches_end, guard, guards_->Generation(guard)};
+}
+
+std::optional<Result> OpenHandles::Read(uint64_t handle, uint64_t offset,
+                                        std::span<std::byte> out) {
+  const auto found = files_.find(handle);
+  if (found == files_.end()) return std::nullopt;
+  OpenFile& file = found->second;
+  if (file.fd >= 0) return ReadAt(file.fd, out, static_cast<int64_t>(offset));
+  if (!file.kept) return std::nullopt;
+  const KeptPlan& kept = *file.kept;
+  if (guards_->Generation(kept.guard) != kept.generation) {
+    file.kept.reset();
+    return std::nullopt;
+  }
+  const ReadPlan& plan = kept.plan;
+  if (offset < plan.start()) return std::nullopt;
+  const bool is_covered = offset <= plan.end() && out.size() <= plan.end() - offset;
+  if (!is_covered && !kept.reaches_end) return std::nullopt;
+  return reader_.Read(plan, offset, out);
+}
+
+std::optional<Result> OpenHandles::Write(uint64_t handle, uint64_t offset,
+                                         std::span<const std::byte> bytes) {
+  const auto found = files_.find(handle);
+  if (found == files_.end()) return std::nullopt;
+  const OpenFile& file = found->second;
+  if (file.fd < 0 || !guards_->Allows(file.guard, offset, bytes.size())) return std::nullopt;
+  return WriteSomeAt(file.fd, bytes, static_cast<int64_t>(offset));
+}
+
+}  // namespace bygone

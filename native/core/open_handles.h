@@ -1,0 +1,57 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <span>
+#include <unordered_map>
+
+#include "core/guards.h"
+#include "core/read_plan.h"
+#include "core/result.h"
+
+namespace bygone {
+
+// The open files whose data passes by JavaScript. Used on the session's thread only.
+//
+// Descriptors are borrowed: they stay open until Detach, and those of a plan as long as its guard's
+// generation stays.
+class OpenHandles {
+ public:
+  explicit OpenHandles(std::shared_ptr<const Guards> guards);
+
+  // A live file: reads go to fd (-1: they do not), writes too where `guard` (-1: none) allows them.
+  void Attach(uint64_t handle, int fd, int guard);
+  void Detach(uint64_t handle);
+
+  // Keeps a plan for the handle's reads, until its guard's generation changes.
+  void KeepPlan(uint64_t handle, ReadPlan plan, bool reaches_end, int guard);
+
+  // The read's bytes or error; nullopt if JavaScript must plan it.
+  std::optional<Result> Read(uint64_t handle, uint64_t offset, std::span<std::byte> out);
+  // The bytes written or error; nullopt if JavaScript must make it safe first.
+  std::optional<Result> Write(uint64_t handle, uint64_t offset, std::span<const std::byte> bytes);
+
+  // For a plan that is not kept; shares the memory of the last verified run.
+  PlanReader& reader() { return reader_; }
+
+ private:
+  struct KeptPlan {
+    ReadPlan plan;
+    bool reaches_end;
+    int guard;
+    uint64_t generation;
+  };
+  struct OpenFile {
+    int fd = -1;
+    int guard = -1;
+    std::optional<KeptPlan> kept;
+  };
+
+  const std::shared_ptr<const Guards> guards_;
+  std::unordered_map<uint64_t, OpenFile> files_;
+  PlanReader reader_;
+};
+
+}  // namespace bygone
