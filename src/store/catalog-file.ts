@@ -1,0 +1,85 @@
+import { randomBytes } from 'node:crypto'
+import { chmodSync, readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { LowSync } from 'lowdb'
+import { Failure } from '../base/failure.js'
+import { checkedCatalog } from './catalog-check.js'
+import { catalogFormat, catalogVersion, type CatalogData } from './catalog-data.js'
+import { codeOf, makePrivateDirectory, temporarySuffix } from './durable-file.js'
+import { DurableJsonFile } from './durable-json-file.js'
+import { FieldError } from './field-check.js'
+
+export const catalogFile = 'catalog.json'
+/** What a daemon may have put into a new store's directory before. */
+const filesBefore = new Set(['lock', 'daemon.log'])
+
+/** The checked catalog of a store; `create`: of a new one, in a missing or empty directory, if it is none yet. */
+export function openCatalogFile(storeDirectory: string, create: boolean): LowSync<CatalogData> {
+  const adapter = new DurableJsonFile<CatalogData>(storeDirectory, catalogFile)
+  const found = readChecked(adapter, join(storeDirectory, catalogFile))
+  const file = new LowSync<CatalogData>(adapter, found ?? newCatalog())
+  if (found === undefined) {
+    if (!create) throw new Failure('missing', `${storeDirectory} is no store: no ${catalogFile}`)
+    makeStoreDirectory(storeDirectory)
+    file.write()
+  }
+  if (create) makePrivate(storeDirectory)
+  return file
+}
+
+function newCatalog(): CatalogData {
+  return { format: catalogFormat, version: catalogVersion, storeId: newId(), volumes: [] }
+}
+
+/** 16 hexadecimal digits. */
+export function newId(): string {
+  return randomBytes(8).toString('hex')
+}
+
+/** Undefined if there is no catalog. One that is damaged, or of a newer format, is refused and left as it is. */
+function readChecked(adapter: DurableJsonFile<CatalogData>, path: string): CatalogData | undefined {
+  const advice =
+    'restore it from a copy, or remove the store to begin anew; live files are not affected'
+  let data: unknown
+  try {
+    data = adapter.read()
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error
+    throw new Failure('damaged', `damaged catalog: ${path} is not JSON; ${advice}`)
+  }
+  if (data === null) return undefined
+  const { format, version } = data as { format?: unknown; version?: unknown }
+  if (format === catalogFormat && typeof version === 'number' && version > catalogVersion) {
+    throw new Failure(
+      'failed',
+      `${path} has version ${version}, this bygone knows up to ${catalogVersion}: use a newer bygone`,
+    )
+  }
+  try {
+    return checkedCatalog(data)
+  } catch (error) {
+    if (!(error instanceof FieldError)) throw error
+    throw new Failure('damaged', `damaged catalog: ${path}: ${error.message}; ${advice}`)
+  }
+}
+
+function makeStoreDirectory(path: string): void {
+  try {
+    const names = readdirSync(path).filter(
+      (name) => !filesBefore.has(name) && !name.endsWith(temporarySuffix),
+    )
+    if (names.includes('volumes')) {
+      throw new Failure('damaged', `damaged store: ${path} has volumes but no ${catalogFile}`)
+    }
+    if (names.length > 0) {
+      throw new Failure('failed', `${path} is not empty and no store: name another directory`)
+    }
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw error
+    makePrivateDirectory(path)
+  }
+}
+
+function makePrivate(path: string): void {
+  if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o700)
+}

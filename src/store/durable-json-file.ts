@@ -1,0 +1,27 @@
+import { join } from 'node:path'
+import type { SyncAdapter } from 'lowdb'
+import { readWholeFile, replaceFile } from './durable-file.js'
+
+/** lowdb's own adapters leave it to luck whether what they wrote survives a power loss. This one returns when it does. */
+export class DurableJsonFile<Data> implements SyncAdapter<Data> {
+  readonly #directory: string
+  readonly #name: string
+
+  constructor(directory: string, name: string) {
+    this.#directory = directory
+    this.#name = name
+  }
+
+  /** Null if there is no file. Throws SyntaxError for what is not JSON, or only 'null'. */
+  read(): Data | null {
+    const bytes = readWholeFile(join(this.#directory, this.#name))
+    if (bytes === undefined) return null
+    const data = JSON.parse(bytes.toString('utf8')) as Data | null
+    if (data === null) throw new SyntaxError('null')
+    return data
+  }
+
+  write(data: Data): void {
+    replaceFile(this.#directory, this.#name, Buffer.from(`${JSON.stringify(data, null, 2)}\n`))
+  }
+}

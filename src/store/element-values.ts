@@ -1,0 +1,138 @@
+import { byteStringOf } from '../base/bytes.js'
+import { FsError } from '../base/errno.js'
+import type { Label, ObjectId } from '../base/ids.js'
+import { crc32cOf } from './checksum.js'
+import type { ChunkPlace, Location, NameElement } from './elements.js'
+import { readU64le, writeU64le } from './integers.js'
+
+/*
+ * Values of the index, drawn in FORMAT.md: a payload and the CRC-32C of key and payload, so that a damaged
+ * page, or a value that strayed to another key, is never believed. Each write function takes where the
+ * payload starts and returns where it ends; each read function gets a checked payload [0, end).
+ */
+
+export const checksumBytes = 4
+export const nameValueBytes = 9
+export const chunkValueBytesMin = 16
+
+/** Completes a value: the payload ends at `payloadEnd`, its key starts at `keyStart` just before it. */
+export function sealValue(to: Buffer, keyStart: number, payloadEnd: number): number {
+  return to.writeUInt32LE(crc32cOf(to, keyStart, payloadEnd, 0), payloadEnd)
+}
+
+/** The length of the payload of a value that is right for its key; else EIO. */
+export function checkedPayloadBytes(
+  key: Buffer,
+  keyBytes: number,
+  value: Buffer,
+  valueBytes: number,
+): number {
+  const end = valueBytes - checksumBytes
+  if (end < 0 || value.readUInt32LE(end) !== crc32cOf(value, 0, end, crc32cOf(key, 0, keyBytes, 0)))
+    throw damaged('checksum')
+  return end
+}
+
+export function writeNameValue(to: Buffer, at: number, element: NameElement): number {
+  to[at] = element.type
+  writeU64le(to, element.object, at + 1)
+  return at + nameValueBytes
+}
+
+export function readNameValue(from: Buffer, end: number): NameElement {
+  if (end !== nameValueBytes) throw damaged('name')
+  return { object: readU64le(from, 1) as ObjectId, type: from[0] ?? 0 }
+}
+
+/** A run that is one extent from the chunk's start needs no extents. */
+function isPlainRun(place: ChunkPlace): boolean {
+  return place.extents.length === 2 && place.extents[0] === 0
+}
+
+export function writeChunkValue(to: Buffer, at: number, place: ChunkPlace): number {
+  to.writeUInt32LE(place.segment, at)
+  to.writeUInt32LE(place.dataOffset, at + 4)
+  to.writeUInt32LE(place.dataBytes, at + 8)
+  let end = to.writeUInt32LE(place.crc, at + 12)
+  if (isPlainRun(place)) return end
+  for (const word of place.extents) end = to.writeUInt32LE(word, end)
+  return end
+}
+
+/** Puts the run of a chunk value written before where it came to lie. */
+export function moveChunkValue(value: Buffer, at: number, segment: number, byOffset: number): void {
+  value.writeUInt32LE(segment, at)
+  value.writeUInt32LE(value.readUInt32LE(at + 4) + byOffset, at + 4)
+}
+
+export function readChunkValue(from: Buffer, end: number): ChunkPlace {
+  if (end < chunkValueBytesMin || (end - chunkValueBytesMin) % 8 !== 0) throw damaged('chunk')
+  const dataBytes = from.readUInt32LE(8)
+  const isPlain = end === chunkValueBytesMin && dataBytes > 0
+  const extents = new Uint32Array(isPlain ? 2 : (end - chunkValueBytesMin) / 4)
+  if (isPlain) extents[1] = dataBytes
+  else {
+    for (let word = 0; word < extents.length; word++)
+      extents[word] = from.readUInt32LE(chunkValueBytesMin + 4 * word)
+  }
+  const place = {
+    segment: from.readUInt32LE(0),
+    dataOffset: from.readUInt32LE(4),
+    dataBytes,
+    crc: from.readUInt32LE(12),
+    extents,
+  }
+  if (!areExtentsSound(place)) throw damaged('extents')
+  return place
+}
+
+function areExtentsSound({ extents, dataBytes }: ChunkPlace): boolean {
+  let position = 0
+  let sum = 0
+  for (let word = 0; word < extents.length; word += 2) {
+    const start = extents[word] ?? 0
+    const length = extents[word + 1] ?? 0
+    if (start < position || length === 0) return false
+    position = start + length
+    sum += length
+  }
+  return sum === dataBytes
+}
+
+export function locationValueBytesMax(location: Location): number {
+  return location.places.reduce((sum, { name }) => sum + 10 + name.length, 6)
+}
+
+export function writeLocationValue(to: Buffer, at: number, location: Location): number {
+  to[at] = location.isRetired ? 1 : 0
+  to[at + 1] = location.places.length
+  let end = to.writeUInt32LE(location.bornAfter, at + 2)
+  for (const { parent, name } of location.places) {
+    writeU64le(to, parent, end)
+    end = to.writeUInt16LE(name.length, end + 8)
+    end += to.write(name, end, 'latin1')
+  }
+  return end
+}
+
+export function readLocationValue(from: Buffer, end: number): Location {
+  if (end < 6) throw damaged('location')
+  const places: { parent: ObjectId; name: Location['places'][number]['name'] }[] = []
+  let at = 6
+  for (let count = from[1] ?? 0; count > 0; count--) {
+    const nameStart = at + 10
+    const nameEnd = nameStart <= end ? nameStart + from.readUInt16LE(at + 8) : Infinity
+    if (nameEnd > end) throw damaged('location')
+    places.push({
+      parent: readU64le(from, at) as ObjectId,
+      name: byteStringOf(from.subarray(nameStart, nameEnd)),
+    })
+    at = nameEnd
+  }
+  if (at !== end) throw damaged('location')
+  return { isRetired: from[0] === 1, places, bornAfter: from.readUInt32LE(2) as Label }
+}
+
+export function damaged(what: string): FsError {
+  return new FsError('EIO', `damaged element of the index: ${what}`)
+}

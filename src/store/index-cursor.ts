@@ -1,0 +1,73 @@
+import type { Database } from './element-index.js'
+import { indexErrorOf } from './index-error.js'
+
+interface Entry {
+  key: Uint8Array
+  value: Buffer
+}
+
+/**
+ * A walk over the index in the order of its keys, forward or backward.
+ *
+ * lmdb makes an iterable for each range, which costs more than the seek itself: this one is made once
+ * and iterated anew from another start.
+ */
+export class IndexCursor {
+  readonly #database: () => Database
+  readonly #options: { start: Uint8Array; reverse: boolean }
+  #source: Database | undefined
+  #iterable: Iterable<Entry> | undefined
+  #iterator: Iterator<Entry> | undefined
+  #entry: Entry | undefined
+
+  constructor(database: () => Database, isBackward: boolean) {
+    this.#database = database
+    this.#options = { start: new Uint8Array(0), reverse: isBackward }
+  }
+
+  get isAtEnd(): boolean {
+    return this.#entry === undefined
+  }
+
+  get key(): Buffer {
+    return this.#current().key as Buffer
+  }
+
+  /** The cursor's own copy. */
+  get value(): Buffer {
+    return this.#current().value
+  }
+
+  seek(key: Uint8Array): void {
+    this.close()
+    const database = this.#database()
+    if (this.#iterable === undefined || database !== this.#source) {
+      this.#iterable = database.getRange(this.#options)
+      this.#source = database
+    }
+    this.#options.start = key
+    this.#iterator = this.#iterable[Symbol.iterator]()
+    this.advance()
+  }
+
+  advance(): void {
+    try {
+      const step = this.#iterator?.next()
+      this.#entry = step === undefined || step.done === true ? undefined : step.value
+    } catch (error) {
+      throw indexErrorOf(error)
+    }
+  }
+
+  /** Must be called before the index changes. */
+  close(): void {
+    this.#iterator?.return?.()
+    this.#iterator = undefined
+    this.#entry = undefined
+  }
+
+  #current(): Entry {
+    if (this.#entry === undefined) throw new Error('the cursor is at the end')
+    return this.#entry
+  }
+}

@@ -1,0 +1,64 @@
+import { closeSync } from 'node:fs'
+import { join } from 'node:path'
+import type { ElementIndex } from './element-index.js'
+import type { JournalPosition } from './journal.js'
+import { RecordScan } from './record-scan.js'
+import { damagedJournal, openSegment, segmentHeaderBytes, segmentName } from './segment.js'
+import { SegmentReader } from './segment-reader.js'
+
+/** How much goes into one transaction: LMDB holds what it changes in memory until the commit. */
+const batchBytes = 4 << 20
+
+/** Applies the records between two positions to the index; returns how many. Any record that is not sound is damage. */
+export function replay(
+  directory: string,
+  volumeId: string,
+  from: JournalPosition,
+  to: JournalPosition,
+  index: ElementIndex,
+): number {
+  let position = from
+  while (position.segment < to.segment || position.offset < to.offset) {
+    position = replaySegment(directory, volumeId, position, to, index)
+  }
+  return to.sequence - from.sequence
+}
+
+/** To the end of the segment of `from`, or to `to`. Returns where to go on. */
+function replaySegment(
+  directory: string,
+  volumeId: string,
+  from: JournalPosition,
+  to: JournalPosition,
+  index: ElementIndex,
+): JournalPosition {
+  const path = join(directory, segmentName(from.segment))
+  const { fd, header } = openSegment(path, from.segment, volumeId)
+  try {
+    if (from.offset === segmentHeaderBytes && header.firstSequence !== from.sequence + 1) {
+      throw damagedJournal(path, 0, `does not begin with record ${from.sequence + 1}`)
+    }
+    const reader = new SegmentReader(fd)
+    const end = from.segment === to.segment ? to.offset : reader.sizeBytes
+    const scan = new RecordScan(reader, header.seed, from.offset, end)
+    let { sequence } = from
+    while (scan.offset < end) {
+      index.apply((put) => {
+        for (let bytes = 0; scan.offset < end && bytes < batchBytes;) {
+          const body = scan.readHeader() === 'whole' ? scan.readBody() : undefined
+          if (body === undefined || scan.header.sequence !== ++sequence) {
+            throw damagedJournal(path, scan.offset, 'damaged record')
+          }
+          put(reader.window, body, body + scan.header.bodyBytes)
+          bytes += scan.header.bodyBytes
+          scan.next()
+        }
+        return { segment: from.segment, offset: scan.offset, sequence }
+      })
+    }
+    if (from.segment === to.segment) return to
+    return { segment: from.segment + 1, offset: segmentHeaderBytes, sequence }
+  } finally {
+    closeSync(fd)
+  }
+}

@@ -1,0 +1,164 @@
+import { ftruncateSync } from 'node:fs'
+import { FsError, fsErrorOf } from '../base/errno.js'
+import { native, type BackgroundSync, type ChunkStage } from '../base/native.js'
+import type { Change } from './change.js'
+import type { JournalFiles } from './journal-files.js'
+import { recordHeaderBytes, sealRecord } from './record.js'
+import { segmentBytesMax, segmentHeaderBytes } from './segment.js'
+
+export type Durability = 'ordered' | 'strict'
+
+/** A place between two records: the next one has number sequence + 1. */
+export interface JournalPosition {
+  segment: number
+  offset: number
+  sequence: number
+}
+
+/** The window of 'ordered': how much of the past a power loss may take. */
+const syncIntervalMs = 50
+
+/**
+ * The writing end of a journal: a record is one write, at the end of the newest segment.
+ *
+ * A write that failed leaves nothing behind: the tail is cut back. If even that fails, or a sync
+ * fails, nobody knows what the disk holds; from then on every append is EIO, until the volume is opened again and recovered.
+ */
+export class Journal {
+  readonly #files: JournalFiles
+  readonly #segmentBytesMax: number
+  /** Only 'ordered' has one; 'strict' syncs each record. */
+  readonly #background: BackgroundSync | undefined
+  #offset: number
+  #sequence: number
+  /** On the disk up to here, apart from what the background's syncs cover. */
+  #durableSequence: number
+  /** The background's touches count the records after this one. */
+  readonly #sequenceAtOpen: number
+  #failure: string | undefined
+
+  /** Takes over `files`. The newest segment's records end at `end`, are all valid and on the disk. */
+  constructor(options: {
+    files: JournalFiles
+    durability: Durability
+    end: JournalPosition
+    segmentBytesMax?: number | undefined
+  }) {
+    this.#files = options.files
+    this.#segmentBytesMax = options.segmentBytesMax ?? segmentBytesMax
+    this.#offset = options.end.offset
+    this.#sequence = options.end.sequence
+    this.#durableSequence = this.#sequence
+    this.#sequenceAtOpen = this.#sequence
+    if (options.durability === 'ordered') {
+      this.#background = new (native().BackgroundSync)(syncIntervalMs)
+    }
+  }
+
+  get segment(): number {
+    return this.#files.newest.segment
+  }
+
+  /** Older segments are counted as full. */
+  get totalBytes(): number {
+    return (this.segment - 1) * this.#segmentBytesMax + this.#offset
+  }
+
+  get position(): JournalPosition {
+    return { segment: this.segment, offset: this.#offset, sequence: this.#sequence }
+  }
+
+  /** Makes sure that a record of that size fits into the newest segment; returns where it will lie. */
+  makeRoom(bodyBytes: number, dataBytes: number): number {
+    this.#assertSound()
+    const end = this.#offset + recordHeaderBytes + bodyBytes + dataBytes
+    if (end > this.#segmentBytesMax && this.#offset > segmentHeaderBytes) this.#roll()
+    return this.#offset
+  }
+
+  /** Appends, after makeRoom, the change's puts and the bytes in `stage` as one record. Strict: it is on the disk when this returns. */
+  append(change: Change, stage: ChunkStage, dataBytes: number): void {
+    const { record, bodyBytes } = change
+    const { seed } = this.#files.newest
+    const { fd } = this.#files
+    sealRecord(record, seed, this.#sequence + 1, this.#durableNow(), bodyBytes, dataBytes)
+    const headerBytes = recordHeaderBytes + bodyBytes
+    const written = stage.writeRecord(fd, this.#offset, record, headerBytes)
+    if (written !== headerBytes + dataBytes) throw this.#cutBack(written)
+    this.#offset += written
+    this.#sequence++
+    if (this.#background !== undefined) this.#background.touch(fd)
+    else this.#syncNewest()
+  }
+
+  /** The descriptor to sync before what was appended may be called durable. */
+  syncFd(): number {
+    this.#assertSound()
+    return this.#files.syncFd
+  }
+
+  /** All that was appended is on the disk when this returns. */
+  sync(): void {
+    this.#assertSound()
+    if (this.#background === undefined) return
+    const result = this.#background.syncNow()
+    if (result < 0) throw this.#poison(fsErrorOf(result, 'sync the journal'))
+    this.#durableSequence = this.#sequence
+  }
+
+  fdOf(segment: number): number {
+    return this.#files.fdOf(segment)
+  }
+
+  close(): void {
+    this.#background?.close()
+    this.#files.close()
+  }
+
+  #roll(): void {
+    // The old segment first: that a newer one exists says that this one is whole.
+    this.#syncNewest()
+    this.#files.begin(this.#sequence + 1)
+    this.#offset = segmentHeaderBytes
+  }
+
+  #syncNewest(): void {
+    const result = native().fsync(this.#files.fd, true)
+    if (result < 0) throw this.#poison(fsErrorOf(result, 'sync the journal'))
+    this.#durableSequence = this.#sequence
+  }
+
+  /** After a write that was not whole: `written` is its length or its errno. */
+  #cutBack(written: number): FsError {
+    try {
+      ftruncateSync(this.#files.fd, this.#offset)
+    } catch (error) {
+      return this.#poison(error)
+    }
+    // A write stops short where the disk is full, and only the next one would say so.
+    return written < 0
+      ? fsErrorOf(written, 'append to the journal')
+      : new FsError('ENOSPC', 'the record could be written only in part')
+  }
+
+  #durableNow(): number {
+    if (this.#background === undefined) return this.#durableSequence
+    const inBackground = this.#sequenceAtOpen + this.#background.touchesSynced()
+    return Math.max(inBackground, this.#durableSequence)
+  }
+
+  #assertSound(): void {
+    if (this.#failure === undefined && this.#background !== undefined) {
+      const result = this.#background.error()
+      if (result < 0) this.#failure = fsErrorOf(result, 'sync the journal').message
+    }
+    if (this.#failure !== undefined) {
+      throw new FsError('EIO', `the journal failed before (${this.#failure}); mount again`)
+    }
+  }
+
+  #poison(error: unknown): FsError {
+    this.#failure = String(error)
+    return new FsError('EIO', 'the journal failed', { cause: error })
+  }
+}

@@ -1,0 +1,169 @@
+import { closeSync, existsSync, fdatasyncSync, ftruncateSync } from 'node:fs'
+import { join } from 'node:path'
+import { isErrno } from '../base/errno.js'
+import { makePrivateDirectory } from './durable-file.js'
+import { ElementIndex } from './element-index.js'
+import {
+  dataName,
+  isIndexTrusted,
+  readIndexState,
+  removeIndex,
+  removeLockFile,
+  writeIndexState,
+  type IndexState,
+} from './index-state.js'
+import type { JournalPosition } from './journal.js'
+import { replay } from './journal-replay.js'
+import { findTail, type TailKnowledge } from './journal-tail.js'
+import {
+  createSegment,
+  damagedJournal,
+  listSegments,
+  openSegment,
+  segmentHeaderBytes,
+  segmentName,
+  type SegmentHeader,
+} from './segment.js'
+import { SegmentReader } from './segment-reader.js'
+
+export interface RecoveryReport {
+  segments: number
+  recordsReplayed: number
+  /** Cut off the end of the journal: what the crash left of a record that nobody relied on. */
+  tornBytes: number
+  wasIndexRebuilt: boolean
+  tookMs: number
+}
+
+export interface RecoveredVolume {
+  journalDirectory: string
+  indexDirectory: string
+  /** The newest segment, open. */
+  fd: number
+  newest: SegmentHeader
+  end: JournalPosition
+  index: ElementIndex
+  report: RecoveryReport
+}
+
+/**
+ * Brings a volume's journal and index to where they agree: cuts a torn tail, applies what the
+ * index lacks, or builds it anew where it can't be believed. Killed at any moment, it can
+ * start again. What it refuses, as Failure('damaged'), it has not changed.
+ */
+export function recover(directory: string, volumeId: string, bootId: string): RecoveredVolume {
+  const startedMs = performance.now()
+  const journalDirectory = join(directory, 'journal')
+  const indexDirectory = join(directory, 'index')
+  makePrivateDirectory(journalDirectory)
+  makePrivateDirectory(indexDirectory)
+  const { fd, header: newest } = openNewest(journalDirectory, indexDirectory, volumeId)
+  let index: ElementIndex | undefined
+  try {
+    const state = readIndexState(indexDirectory)
+    const reader = new SegmentReader(fd)
+    const known = knowledgeOf(state, volumeId, bootId)
+    const tail = (from: JournalPosition): JournalPosition => {
+      const start = from.segment === newest.segment ? from : startOf(newest)
+      const path = join(journalDirectory, segmentName(newest.segment))
+      if (start.offset > reader.sizeBytes) {
+        throw damagedJournal(path, reader.sizeBytes, `records up to ${start.sequence} are missing`)
+      }
+      const end = findTail(path, reader, newest, start, known)
+      if (end.offset < reader.sizeBytes) ftruncateSync(fd, end.offset)
+      // All that is read here will be built upon; a process that was killed may have left it unsynced.
+      fdatasyncSync(fd)
+      return end
+    }
+
+    let from = beginning
+    let end: JournalPosition | undefined
+    if (isIndexTrusted(indexDirectory, state, volumeId, bootId)) {
+      removeLockFile(indexDirectory)
+      // Only reads until the state says, durably, that it is in use.
+      const opened = openTrusted(indexDirectory)
+      index = opened?.index
+      from = opened?.checkpoint ?? beginning
+      if (from.segment > newest.segment) throw missing(journalDirectory, from.segment)
+      if (index !== undefined) {
+        end = tail(from)
+        writeIndexState(indexDirectory, volumeId, bootId)
+      }
+    }
+    const wasIndexRebuilt = index === undefined
+    if (index === undefined || end === undefined) {
+      end = tail(beginning)
+      removeIndex(indexDirectory)
+      index = ElementIndex.open(indexDirectory)
+      writeIndexState(indexDirectory, volumeId, bootId)
+    }
+    const recordsReplayed = replay(journalDirectory, volumeId, from, end, index)
+    const report = {
+      segments: newest.segment,
+      recordsReplayed,
+      tornBytes: reader.sizeBytes - end.offset,
+      wasIndexRebuilt: wasIndexRebuilt && recordsReplayed > 0,
+      tookMs: performance.now() - startedMs,
+    }
+    return { journalDirectory, indexDirectory, fd, newest, end, index, report }
+  } catch (error) {
+    index?.close()
+    closeSync(fd)
+    throw error
+  }
+}
+
+const beginning: JournalPosition = { segment: 1, offset: segmentHeaderBytes, sequence: 0 }
+
+function startOf({ segment, firstSequence }: SegmentHeader): JournalPosition {
+  return { segment, offset: segmentHeaderBytes, sequence: firstSequence - 1 }
+}
+
+function openNewest(
+  journalDirectory: string,
+  indexDirectory: string,
+  volumeId: string,
+): { fd: number; header: SegmentHeader } {
+  const segments = listSegments(journalDirectory)
+  for (const [at, segment] of segments.entries()) {
+    if (segment !== at + 1) throw missing(journalDirectory, at + 1)
+  }
+  if (segments.length === 0) {
+    // The first segment is made before the index is.
+    if (existsSync(join(indexDirectory, dataName))) throw missing(journalDirectory, 1)
+    return createSegment(journalDirectory, 1, volumeId, 1)
+  }
+  const newest = segments.length
+  return openSegment(join(journalDirectory, segmentName(newest)), newest, volumeId)
+}
+
+function missing(journalDirectory: string, segment: number): Error {
+  return damagedJournal(join(journalDirectory, segmentName(segment)), 0, 'the segment is missing')
+}
+
+function knowledgeOf(
+  state: IndexState | undefined,
+  volumeId: string,
+  bootId: string,
+): TailKnowledge {
+  if (state?.volumeId !== volumeId) return { durableSequence: 0, isComplete: false }
+  return {
+    durableSequence: state.closed?.endSequence ?? 0,
+    isComplete: state.closed !== undefined || state.bootId === bootId,
+  }
+}
+
+/** Undefined if LMDB finds the index damaged after all. */
+function openTrusted(
+  directory: string,
+): { index: ElementIndex; checkpoint: JournalPosition | undefined } | undefined {
+  let index: ElementIndex | undefined
+  try {
+    index = ElementIndex.open(directory)
+    return { index, checkpoint: index.checkpoint() }
+  } catch (error) {
+    index?.close()
+    if (isErrno(error, 'EIO')) return undefined
+    throw error
+  }
+}

@@ -1,0 +1,129 @@
+import { constants, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fsyncSync, readSync } from 'node:fs'
+import { join } from 'node:path'
+import { Failure } from '../base/failure.js'
+import { crc32cOf } from './checksum.js'
+import { syncDirectory } from './durable-file.js'
+import { readU64le, writeU64le } from './integers.js'
+
+/*
+ * A segment file of the journal: its name, its header (drawn in FORMAT.md), its birth. A segment is
+ * made under another name and renamed when its header is on the disk: one with a bad header is damaged, never half made.
+ */
+
+export const segmentHeaderBytes = 64
+export const segmentBytesMax = 256 << 20
+export const journalFormat = 1
+export const volumeIdBytesMax = 32
+
+const magic = Buffer.from('BYGONEJ\n', 'latin1')
+const at = { format: 8, segment: 12, volume: 16, firstSequence: 48, crc: 60 }
+const namePattern = /^(\d{8})\.seg$/
+const newSuffix = '.new'
+
+export interface SegmentHeader {
+  segment: number
+  volumeId: string
+  /** Of the segment's first record. */
+  firstSequence: number
+  /** Where the checksums of this segment's records start from. */
+  seed: number
+}
+
+export function segmentName(segment: number): string {
+  return `${String(segment).padStart(8, '0')}.seg`
+}
+
+/** The numbers of the segments in a journal's directory, ascending; removes what was never finished. */
+export function listSegments(directory: string): number[] {
+  const segments: number[] = []
+  for (const name of readdirSync(directory)) {
+    const match = namePattern.exec(name)
+    if (match !== null) segments.push(Number(match[1]))
+    else if (name.endsWith(newSuffix)) rmSync(join(directory, name))
+  }
+  return segments.sort((a, b) => a - b)
+}
+
+/** Makes a segment, durably, and returns it open for reading and writing. */
+export function createSegment(
+  directory: string,
+  segment: number,
+  volumeId: string,
+  firstSequence: number,
+): { fd: number; header: SegmentHeader } {
+  const bytes = Buffer.alloc(segmentHeaderBytes)
+  magic.copy(bytes)
+  bytes.writeUInt32LE(journalFormat, at.format)
+  bytes.writeUInt32LE(segment, at.segment)
+  bytes.write(volumeId, at.volume, 'latin1')
+  writeU64le(bytes, firstSequence, at.firstSequence)
+  const seed = crc32cOf(bytes, 0, at.crc, 0)
+  bytes.writeUInt32LE(seed, at.crc)
+
+  const path = join(directory, segmentName(segment))
+  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
+  rmSync(path + newSuffix, { force: true })
+  const fd = openSync(path + newSuffix, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+  try {
+    writeSync(fd, bytes)
+    fsyncSync(fd)
+    renameSync(path + newSuffix, path)
+    syncDirectory(directory)
+  } catch (error) {
+    closeSync(fd)
+    rmSync(path + newSuffix, { force: true })
+    throw error
+  }
+  return { fd, header: { segment, volumeId, firstSequence, seed } }
+}
+
+/** Opens a segment and checks its header. `path` is named in failures. */
+export function openSegment(
+  path: string,
+  segment: number,
+  volumeId: string,
+): { fd: number; header: SegmentHeader } {
+  const fd = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW)
+  try {
+    const bytes = Buffer.alloc(segmentHeaderBytes)
+    const isWhole = readSync(fd, bytes, 0, segmentHeaderBytes, 0) === segmentHeaderBytes
+    return { fd, header: checkedHeader(bytes, isWhole, path, segment, volumeId) }
+  } catch (error) {
+    closeSync(fd)
+    throw error
+  }
+}
+
+function checkedHeader(
+  bytes: Buffer,
+  isWhole: boolean,
+  path: string,
+  segment: number,
+  volumeId: string,
+): SegmentHeader {
+  const seed = crc32cOf(bytes, 0, at.crc, 0)
+  const isOurs = isWhole && bytes.subarray(0, magic.length).equals(magic)
+  if (!isOurs) throw damagedJournal(path, 0, 'not a journal segment')
+  // Of every format the header's first 64 bytes end with this checksum.
+  if (bytes.readUInt32LE(at.crc) !== seed) throw damagedJournal(path, 0, 'header checksum')
+  const format = bytes.readUInt32LE(at.format)
+  if (format > journalFormat) {
+    throw new Failure(
+      'failed',
+      `${path} has journal format ${format}, this bygone knows up to ${journalFormat}: use a newer bygone`,
+    )
+  }
+  const foundId = bytes.toString('latin1', at.volume, at.volume + volumeIdBytesMax)
+  if (foundId.replace(/\0+$/, '') !== volumeId || bytes.readUInt32LE(at.segment) !== segment) {
+    throw damagedJournal(path, 0, 'belongs to another volume or place')
+  }
+  return { segment, volumeId, firstSequence: readU64le(bytes, at.firstSequence), seed }
+}
+
+export function damagedJournal(path: string, offset: number, what: string): Failure {
+  return new Failure(
+    'damaged',
+    `damaged journal: ${path} at offset ${offset}: ${what}; restore the store from a copy (live files are not affected)`,
+  )
+}

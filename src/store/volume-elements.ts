@@ -1,0 +1,178 @@
+import type { ByteString } from '../base/bytes.js'
+import type { ChunkIndex, Label, ObjectId } from '../base/ids.js'
+import { readAttributesValue } from './attributes-value.js'
+import {
+  chunkOfKey,
+  keyBytesMax,
+  nameOfKey,
+  Table,
+  writeAttributesKey,
+  writeChunkKey,
+  writeLocationKey,
+  writeNameKey,
+  writeObjectPrefix,
+} from './element-keys.js'
+import {
+  checksumBytes,
+  readChunkValue,
+  readLocationValue,
+  readNameValue,
+} from './element-values.js'
+import type { ElementLookup } from './element-lookup.js'
+import type { ChunkPlace, Location, NameElement, PreservedAttributes } from './elements.js'
+import { lowestFrom, type PendingEntry, type PendingPuts } from './pending-puts.js'
+
+/** The elements of a volume by what they stand for. `label` is a snapshot's: it sees the element with the lowest label at or above. */
+export class VolumeElements {
+  readonly #lookup: ElementLookup
+  readonly #pending: PendingPuts
+  readonly #key = Buffer.alloc(keyBytesMax)
+  /** Views of #key by length: one for each call would cost as much as the lookup. */
+  readonly #views: Buffer[] = []
+
+  constructor(lookup: ElementLookup, pending: PendingPuts) {
+    this.#lookup = lookup
+    this.#pending = pending
+  }
+
+  hasName(directory: ObjectId, name: ByteString, label: Label): boolean {
+    const key = this.#nameKey(directory, name, label)
+    return this.#lookup.has(Table.names, directory, name, label, key)
+  }
+
+  hasAttributes(object: ObjectId, label: Label): boolean {
+    return this.#lookup.has(Table.attributes, object, 0, label, this.#attributesKey(object, label))
+  }
+
+  hasChunk(object: ObjectId, chunk: ChunkIndex, label: Label): boolean {
+    const key = this.#chunkKey(object, chunk, label)
+    return this.#lookup.has(Table.chunks, object, chunk, label, key)
+  }
+
+  findName(directory: ObjectId, name: ByteString, label: Label): NameElement | undefined {
+    const key = this.#nameKey(directory, name, label)
+    const found = this.#lookup.lowest(Table.names, directory, name, label, key)
+    return found && readNameValue(found, found.length)
+  }
+
+  findAttributes(object: ObjectId, label: Label): PreservedAttributes | undefined {
+    const key = this.#attributesKey(object, label)
+    const found = this.#lookup.lowest(Table.attributes, object, 0, label, key)
+    return found && readAttributesValue(found, found.length)
+  }
+
+  /** sizeMaxBytes of the newest attributes with a label below `label`; 0 if there are none. */
+  sizeMaxBefore(object: ObjectId, label: Label): number {
+    const key = this.#attributesKey(object, label - 1)
+    const found = this.#lookup.highestBelow(Table.attributes, object, 0, label, key)
+    return found === undefined ? 0 : readAttributesValue(found, found.length).sizeMaxBytes
+  }
+
+  location(object: ObjectId): Location | undefined {
+    const key = this.#view(writeLocationKey(this.#key, 0, object))
+    const found = this.#lookup.get(Table.locations, object, key)
+    if (found === undefined) return undefined
+    const location = readLocationValue(found, found.length)
+    // What an object that is gone for good leaves: its number may come to stand for another.
+    const isForgotten = !location.isRetired && location.places.length === 0
+    return isForgotten && location.bornAfter === 0 ? undefined : location
+  }
+
+  listNames(directory: ObjectId, label: Label): Map<ByteString, NameElement> {
+    const names = new Map<ByteString, NameElement>()
+    const pending = this.#pending.of(Table.names, directory)
+    if (this.#lookup.isIndexed(Table.names, directory)) {
+      const start = this.#view(writeObjectPrefix(this.#key, 0, Table.names, directory))
+      this.#lookup.scanLowest(start, label, (key, keyLabel, payload) => {
+        const name = nameOfKey(key, 0, key.length)
+        const newer = lowestFrom(pending?.get(name), label)
+        if (newer === undefined || newer.label > keyLabel) {
+          const value = payload()
+          names.set(name, readNameValue(value, value.length))
+        }
+        return true
+      })
+    }
+    for (const [name, entries] of pending ?? []) {
+      const newer = lowestFrom(entries, label)
+      if (newer === undefined || names.has(name as ByteString)) continue
+      const value = this.#pendingPayload(newer)
+      names.set(name as ByteString, readNameValue(value, value.length))
+    }
+    return names
+  }
+
+  findChunks(
+    object: ObjectId,
+    first: ChunkIndex,
+    count: number,
+    label: Label,
+  ): (ChunkPlace | undefined)[] {
+    const places = new Array<ChunkPlace | undefined>(count).fill(undefined)
+    const labels = new Array<number>(count).fill(Infinity)
+    const pending = this.#pending.of(Table.chunks, object)
+    for (let at = 0; pending !== undefined && at < count; at++) {
+      const newer = lowestFrom(pending.get(first + at), label)
+      if (newer === undefined) continue
+      const value = this.#pendingPayload(newer)
+      places[at] = readChunkValue(value, value.length)
+      labels[at] = newer.label
+    }
+    if (!this.#lookup.isIndexed(Table.chunks, object)) return places
+    this.#lookup.scanLowest(
+      this.#chunkKey(object, first, label),
+      label,
+      (key, keyLabel, payload) => {
+        const at = chunkOfKey(key, 0) - first
+        if (at >= count) return false
+        if (keyLabel < (labels[at] ?? 0)) {
+          const value = payload()
+          places[at] = readChunkValue(value, value.length)
+        }
+        return true
+      },
+    )
+    return places
+  }
+
+  hasAnyChunk(object: ObjectId): boolean {
+    return (
+      this.#pending.of(Table.chunks, object) !== undefined ||
+      this.#lookup.isIndexed(Table.chunks, object)
+    )
+  }
+
+  /** The lowest chunk at or after `from` that has an element of any label. */
+  nextChunk(object: ObjectId, from: ChunkIndex): ChunkIndex | undefined {
+    let next = Infinity
+    for (const chunk of this.#pending.of(Table.chunks, object)?.keys() ?? []) {
+      if (Number(chunk) >= from) next = Math.min(next, Number(chunk))
+    }
+    if (this.#lookup.isIndexed(Table.chunks, object)) {
+      const key = this.#lookup.firstKey(this.#chunkKey(object, from, 0))
+      if (key !== undefined) next = Math.min(next, chunkOfKey(key, 0))
+    }
+    return next === Infinity ? undefined : (next as ChunkIndex)
+  }
+
+  #pendingPayload(entry: PendingEntry): Buffer {
+    const value = this.#pending.valueOf(entry)
+    return value.subarray(0, value.length - checksumBytes)
+  }
+
+  #nameKey(directory: ObjectId, name: ByteString, label: number): Buffer {
+    return this.#view(writeNameKey(this.#key, 0, directory, name, label))
+  }
+
+  #attributesKey(object: ObjectId, label: number): Buffer {
+    return this.#view(writeAttributesKey(this.#key, 0, object, label))
+  }
+
+  #chunkKey(object: ObjectId, chunk: ChunkIndex, label: number): Buffer {
+    return this.#view(writeChunkKey(this.#key, 0, object, chunk, label))
+  }
+
+  #view(bytes: number): Buffer {
+    return (this.#views[bytes] ??= this.#key.subarray(0, bytes))
+  }
+}

@@ -1,0 +1,258 @@
+import { closeSync, fsyncSync, openSync, readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
+import type { ByteString } from '../base/bytes.js'
+import { Failure } from '../base/failure.js'
+import type { ChunkIndex, Label, ObjectId } from '../base/ids.js'
+import type { ReadPlan } from '../base/read-plan.js'
+import { Change } from './change.js'
+import { ChangeWriter } from './change-writer.js'
+import { codeOf, makePrivateDirectory } from './durable-file.js'
+import type { ElementIndex } from './element-index.js'
+import { ElementLookup } from './element-lookup.js'
+import type { ChunkPlace, Location, NameElement, PreservedAttributes } from './elements.js'
+import { FileLock } from './file-lock.js'
+import { dataName, writeIndexState } from './index-state.js'
+import { Journal, type Durability } from './journal.js'
+import { JournalFiles } from './journal-files.js'
+import { PendingPuts } from './pending-puts.js'
+import { planPlace } from './place-plan.js'
+import { recover, type RecoveredVolume, type RecoveryReport } from './recovery.js'
+import { volumeIdBytesMax } from './segment.js'
+import { failureOfSystem, renamedFailure } from './store-failure.js'
+import { VolumeElements } from './volume-elements.js'
+
+export interface VolumeStoreOptions {
+  /** STORE/volumes/<id>, made if missing. */
+  directory: string
+  durability: Durability
+  /** The directory's name in messages. */
+  shownAs?: string
+  /** For tests: the run of the machine, and a smaller segment. */
+  bootId?: string
+  segmentBytesMax?: number
+}
+
+export interface VolumeStoreStats {
+  journalBytes: number
+  segments: number
+  recordsWritten: number
+  chunksPreserved: number
+  /** Elements and locations added since the volume was opened. */
+  indexEntriesAdded: number
+  indexEntriesPending: number
+}
+
+/**
+ * The past of one volume: a journal that takes each change, and an index that finds it.
+ *
+ * All is synchronous and belongs to one thread. During requests it throws FsError; a commit that failed
+ * has left nothing, unless it says EIO: then the journal takes no more until the volume is opened again.
+ */
+export class VolumeStore {
+  readonly recovery: RecoveryReport
+  readonly #indexDirectory: string
+  readonly #volumeId: string
+  readonly #bootId: string
+  readonly #lock: FileLock
+  readonly #journal: Journal
+  readonly #index: ElementIndex
+  readonly #pending = new PendingPuts()
+  readonly #elements: VolumeElements
+  readonly #writer: ChangeWriter
+  readonly #change = new Change()
+  #isClosed = false
+
+  private constructor(
+    options: VolumeStoreOptions,
+    volumeId: string,
+    bootId: string,
+    lock: FileLock,
+    recovered: RecoveredVolume,
+  ) {
+    this.#indexDirectory = recovered.indexDirectory
+    this.#volumeId = volumeId
+    this.#bootId = bootId
+    this.#lock = lock
+    this.recovery = recovered.report
+    this.#index = recovered.index
+    this.#journal = new Journal({
+      files: new JournalFiles(recovered.journalDirectory, recovered.fd, recovered.newest),
+      durability: options.durability,
+      end: recovered.end,
+      segmentBytesMax: options.segmentBytesMax,
+    })
+    const lookup = new ElementLookup(this.#index, this.#pending)
+    this.#elements = new VolumeElements(lookup, this.#pending)
+    this.#writer = new ChangeWriter(this.#journal, this.#index, this.#pending, lookup)
+  }
+
+  /** Locks, recovers and opens a volume. Throws Failure. */
+  static open(options: VolumeStoreOptions): VolumeStore {
+    const { directory } = options
+    const volumeId = basename(directory)
+    if (volumeId.length > volumeIdBytesMax || !/^[\w.-]+$/.test(volumeId)) {
+      throw new Failure('failed', `'${volumeId}' can't be the id of a volume: ${directory}`)
+    }
+    const bootId = options.bootId ?? bootIdOfMachine()
+    try {
+      makePrivateDirectory(directory)
+      const lock = FileLock.acquire(join(directory, 'lock'), `the volume in ${directory}`)
+      try {
+        const recovered = recover(directory, volumeId, bootId)
+        return new VolumeStore(options, volumeId, bootId, lock, recovered)
+      } catch (error) {
+        lock.release()
+        throw error
+      }
+    } catch (error) {
+      const failure = failureOfSystem(error, `open the volume in ${directory}`)
+      throw renamedFailure(failure, directory, options.shownAs)
+    }
+  }
+
+  /** A cleared change; the same object each time. */
+  change(): Change {
+    this.#change.clear()
+    return this.#change
+  }
+
+  /** The change is in the journal (strict: on the disk) when this returns, and cleared. Nothing happens for an empty one. */
+  commit(change: Change): void {
+    this.#writer.commit(change)
+  }
+
+  /**
+   * Preserves chunks [first, first + count) of the open file `fd`, whose size as the snapshot sees it is
+   * `sizeBytes`; beyond that they are holes. The caller has checked that none has an element of the label.
+   */
+  preserveChunks(
+    object: ObjectId,
+    label: Label,
+    fd: number,
+    first: ChunkIndex,
+    count: number,
+    chunkBytes: number,
+    sizeBytes: number,
+  ): void {
+    this.#writer.preserveChunks(object, label, fd, first, count, chunkBytes, sizeBytes)
+  }
+
+  /** Whether there is an element with exactly this label. */
+  hasName(directory: ObjectId, name: ByteString, label: Label): boolean {
+    return this.#elements.hasName(directory, name, label)
+  }
+
+  hasAttributes(object: ObjectId, label: Label): boolean {
+    return this.#elements.hasAttributes(object, label)
+  }
+
+  hasChunk(object: ObjectId, chunk: ChunkIndex, label: Label): boolean {
+    return this.#elements.hasChunk(object, chunk, label)
+  }
+
+  /** What the snapshot `label` sees: the element with the lowest label at or above it. Undefined: the origin's own value. */
+  findName(directory: ObjectId, name: ByteString, label: Label): NameElement | undefined {
+    return this.#elements.findName(directory, name, label)
+  }
+
+  findAttributes(object: ObjectId, label: Label): PreservedAttributes | undefined {
+    return this.#elements.findAttributes(object, label)
+  }
+
+  findChunks(
+    object: ObjectId,
+    first: ChunkIndex,
+    count: number,
+    label: Label,
+  ): (ChunkPlace | undefined)[] {
+    return this.#elements.findChunks(object, first, count, label)
+  }
+
+  /** Every name of the directory that has an element which the snapshot sees. */
+  listNames(directory: ObjectId, label: Label): Map<ByteString, NameElement> {
+    return this.#elements.listNames(directory, label)
+  }
+
+  sizeMaxBefore(object: ObjectId, label: Label): number {
+    return this.#elements.sizeMaxBefore(object, label)
+  }
+
+  hasAnyChunk(object: ObjectId): boolean {
+    return this.#elements.hasAnyChunk(object)
+  }
+
+  nextChunk(object: ObjectId, from: ChunkIndex): ChunkIndex | undefined {
+    return this.#elements.nextChunk(object, from)
+  }
+
+  location(object: ObjectId): Location | undefined {
+    return this.#elements.location(object)
+  }
+
+  /** Plans bytes [skip, skip + length) of the chunk. The descriptor that the plan borrows is open until close. */
+  addPlace(plan: ReadPlan, place: ChunkPlace, skip: number, length: number): void {
+    const fd = place.dataBytes > 0 ? this.#journal.fdOf(place.segment) : -1
+    planPlace(plan, place, fd, skip, length)
+  }
+
+  syncFd(): number {
+    return this.#journal.syncFd()
+  }
+
+  /** Brings what is pending into the index: when idle, so that no request need wait for it. */
+  indexPending(): void {
+    this.#writer.indexPending()
+  }
+
+  /** All that was committed is on the disk when this returns. */
+  flush(): void {
+    this.#journal.sync()
+  }
+
+  /** May be called twice. What can't be finished here (the disk is full) recovery does when the volume is opened again. */
+  close(): void {
+    if (this.#isClosed) return
+    this.#isClosed = true
+    try {
+      this.#closeCleanly()
+    } catch (error) {
+      if (codeOf(error) === undefined) throw error
+    } finally {
+      this.#index.close()
+      this.#journal.close()
+      this.#lock.release()
+    }
+  }
+
+  stats(): VolumeStoreStats {
+    return {
+      journalBytes: this.#journal.totalBytes,
+      segments: this.#journal.segment,
+      indexEntriesPending: this.#pending.count,
+      ...this.#writer.counts,
+    }
+  }
+
+  #closeCleanly(): void {
+    this.indexPending()
+    this.flush()
+    const { sequence } = this.#journal.position
+    this.#index.close()
+    syncFile(join(this.#indexDirectory, dataName))
+    writeIndexState(this.#indexDirectory, this.#volumeId, this.#bootId, sequence)
+  }
+}
+
+function syncFile(path: string): void {
+  const fd = openSync(path, 'r')
+  try {
+    fsyncSync(fd)
+  } finally {
+    closeSync(fd)
+  }
+}
+
+/** Another for each run of the machine: what a process wrote before is all there while it stays the same. */
+function bootIdOfMachine(): string {
+  return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
+}
