@@ -1,0 +1,142 @@
+import { Attributes, FileType, isRegular } from '../base/attributes.js'
+import type { ByteString } from '../base/bytes.js'
+import { FsError, isErrno } from '../base/errno.js'
+import type { Label, ObjectId } from '../base/ids.js'
+import { O } from '../base/open-flags.js'
+import type { AttributesReply, Entry, OpenReply } from '../fuse/file-system.js'
+import type { SnapshotRecord } from '../store/snapshot-record.js'
+import { pastInodeNumber } from '../volume/past-node.js'
+import type { InodeNumber, PastNode } from '../volume/past-node.js'
+import type { PastTree } from '../volume/past-tree.js'
+import type { TreeVolume } from '../volume/tree-volume.js'
+import { DirectoryStream } from './directory-stream.js'
+import type { DirectorySource } from './directory-stream.js'
+import type { HandleTable } from './handle-table.js'
+import type { NodeTable } from './node-table.js'
+import { ttlForeverMs } from './options.js'
+
+/**
+ * The snapshots of a mount. All of it may be remembered for ever.
+ *
+ * A directory can stand under one name only in the kernel; so each way in (`@GMT-…`, `@latest`, `.snapshots/…`,
+ * `sub/@GMT-…`) has a tree of nodes of its own, kept while the kernel knows any of them.
+ */
+export class PastView {
+  readonly #volume: TreeVolume
+  readonly #nodes: NodeTable
+  readonly #handles: HandleTable
+  readonly #trees = new Map<string, PastTree>()
+  readonly #attributes = new Attributes()
+
+  constructor(volume: TreeVolume, nodes: NodeTable, handles: HandleTable) {
+    this.#volume = volume
+    this.#nodes = nodes
+    this.#handles = handles
+  }
+
+  get treeCount(): number {
+    return this.#trees.size
+  }
+
+  /** The tree of a snapshot under one way in. */
+  tree(record: SnapshotRecord, wayIn: string): PastTree {
+    const key = `${wayIn}:${record.label}`
+    let tree = this.#trees.get(key)
+    if (tree === undefined) {
+      tree = this.#volume.past(record)
+      this.#trees.set(key, tree)
+    }
+    return tree
+  }
+
+  /** Fills entry and counts a lookup. */
+  enter(node: PastNode, entry: Entry): void {
+    this.attributes(node, entry)
+    entry.node = this.#nodes.remember(node)
+    entry.entryTtlMs = ttlForeverMs
+  }
+
+  lookup(parent: PastNode, name: ByteString, entry: Entry): void {
+    const node = parent.tree.lookup(parent, name)
+    if (node === undefined) {
+      entry.node = 0
+      entry.entryTtlMs = ttlForeverMs
+      return
+    }
+    this.#enterOrRelease(node, entry)
+  }
+
+  attributes(node: PastNode, reply: AttributesReply): void {
+    node.tree.attributes(node, reply.attributes)
+    reply.attributesTtlMs = ttlForeverMs
+  }
+
+  open(node: PastNode, flags: number, reply: OpenReply): void {
+    if ((flags & O.ACCMODE) !== O.RDONLY || (flags & O.TRUNC) !== 0) {
+      throw new FsError('EROFS', 'snapshots are read-only')
+    }
+    node.tree.attributes(node, this.#attributes)
+    if (!isRegular(this.#attributes.mode)) throw new FsError('ENXIO', 'not a regular file')
+    const file = this.#volume.openPast(node, this.#attributes.sizeBytes)
+    reply.handle = this.#handles.add({ kind: 'past', file })
+    reply.keepCache = true
+  }
+
+  openDirectory(node: PastNode, reply: OpenReply): void {
+    if (node.type !== FileType.directory) throw new FsError('ENOTDIR', 'not a directory')
+    const stream = new DirectoryStream(this.#source(node))
+    reply.handle = this.#handles.add({ kind: 'directory', stream, fd: -1 })
+    reply.cacheDirectory = true
+    reply.keepCache = true
+  }
+
+  /** The kernel has forgotten the node. */
+  release(node: PastNode): void {
+    const { tree } = node
+    tree.release(node)
+    if (tree.nodeCount > 1 || tree.root.lookups > 0) return
+    tree.release(tree.root)
+    for (const [key, each] of this.#trees) if (each === tree) this.#trees.delete(key)
+  }
+
+  #enterOrRelease(node: PastNode, entry: Entry): void {
+    try {
+      this.enter(node, entry)
+    } catch (error) {
+      node.tree.release(node)
+      throw error
+    }
+  }
+
+  #source(directory: PastNode): DirectorySource {
+    const { tree } = directory
+    return {
+      list: () => tree.list(directory),
+      inodeNumber: (ino, to) => {
+        pastInodeNumber(tree.label, ino, to)
+      },
+      self: numberOf(tree.label, directory),
+      above: numberOf(tree.label, directory.parent ?? directory),
+      enter: (name, ino, type, entry) => {
+        if (type === 0) {
+          this.lookup(directory, name, entry)
+          return
+        }
+        const node = tree.child(directory, name, ino as ObjectId, type << 12)
+        try {
+          this.#enterOrRelease(node, entry)
+        } catch (error) {
+          // A mount point (its number is another), or damage: the kernel asks for it by name and is told.
+          if (!isErrno(error, 'EIO')) throw error
+          entry.node = 0
+        }
+      },
+    }
+  }
+}
+
+function numberOf(label: Label, node: PastNode): InodeNumber {
+  const number = { high: 0, low: 0 }
+  pastInodeNumber(label, node.object, number)
+  return number
+}

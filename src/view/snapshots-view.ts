@@ -1,0 +1,147 @@
+import { FileType } from '../base/attributes.js'
+import { byteStringOfText, textOf } from '../base/bytes.js'
+import type { ByteString } from '../base/bytes.js'
+import { FsError } from '../base/errno.js'
+import type { Label } from '../base/ids.js'
+import type { AttributesReply, Entry, OpenReply } from '../fuse/file-system.js'
+import type { SnapshotRecord } from '../store/snapshot-record.js'
+import { snapshotPrefix } from '../volume/hidden-names.js'
+import { ListingBuilder } from '../volume/listing.js'
+import type { Listing } from '../volume/listing.js'
+import { pastInodeNumber } from '../volume/past-node.js'
+import type { InodeNumber } from '../volume/past-node.js'
+import type { TreeVolume } from '../volume/tree-volume.js'
+import { DirectoryStream } from './directory-stream.js'
+import type { DirectorySource } from './directory-stream.js'
+import type { HandleTable } from './handle-table.js'
+import { liveInodeNumber, numberOf } from './live-view.js'
+import type { NodeTable } from './node-table.js'
+import type { PastView } from './past-view.js'
+import { SnapshotsNode } from './view-node.js'
+
+/** Samba's clients break on more in one listing; the older ones are still reachable by name. */
+const listedMax = 512
+const directoryType = FileType.directory >>> 12
+/** Of `.snapshots`: bit 63 and label 0, which no snapshot has. */
+const snapshotsInodeHigh = 0x80000000
+/** In a listing, numbers from here on are labels: inode numbers of the origin are below. */
+const labelBase = 2 ** 52
+const tagPattern = /^[^/@\0.][^/\0]*$/
+
+/** The ways into the snapshots: names in the root and in `.snapshots`, and who stands behind them. */
+export class SnapshotsView {
+  readonly #volume: TreeVolume
+  readonly #nodes: NodeTable
+  readonly #handles: HandleTable
+  readonly #past: PastView
+  readonly #takeSnapshot: (tag: string) => void
+  readonly #directory = new SnapshotsNode()
+
+  constructor(
+    volume: TreeVolume,
+    nodes: NodeTable,
+    handles: HandleTable,
+    past: PastView,
+    takeSnapshot: (tag: string) => void,
+  ) {
+    this.#volume = volume
+    this.#nodes = nodes
+    this.#handles = handles
+    this.#past = past
+    this.#takeSnapshot = takeSnapshot
+  }
+
+  /** The snapshot that `name` stands for in the root or any live directory: `@GMT-…` or `@latest`. */
+  named(name: ByteString): SnapshotRecord | undefined {
+    const { snapshots } = this.#volume
+    if (!name.startsWith(snapshotPrefix)) return snapshots.at(-1)
+    return snapshots.find((record) => record.name === name)
+  }
+
+  enterDirectory(entry: Entry): void {
+    this.directoryAttributes(entry)
+    entry.node = this.#nodes.remember(this.#directory)
+    entry.entryTtlMs = 0
+  }
+
+  directoryAttributes(reply: AttributesReply): void {
+    const { origin } = this.#volume
+    origin.statNode(origin.root)
+    origin.attributesFromStat(origin.root, reply.attributes)
+    reply.attributes.inoHigh = snapshotsInodeHigh
+    reply.attributes.inoLow = 1
+    reply.attributesTtlMs = 0
+  }
+
+  /** A name in `.snapshots`: a plain name or a tag. */
+  lookup(name: ByteString, entry: Entry): void {
+    const text = textOf(name)
+    const record = this.#volume.snapshots.findLast(
+      (each) => plainName(each) === text || each.tags.includes(text),
+    )
+    if (record === undefined) throw new FsError('ENOENT', `no snapshot ${text}`)
+    this.#past.enter(this.#past.tree(record, `.snapshots/${name}`).root, entry)
+    entry.entryTtlMs = 0
+  }
+
+  take(name: ByteString, entry: Entry): void {
+    const tag = textOf(name)
+    if (!tagPattern.test(tag) || byteStringOfText(tag) !== name) {
+      throw new FsError('EINVAL', `${tag} can't be a tag`)
+    }
+    const { snapshots } = this.#volume
+    if (snapshots.some((each) => plainName(each) === tag || each.tags.includes(tag))) {
+      throw new FsError('EEXIST', `there is a snapshot ${tag}`)
+    }
+    this.#takeSnapshot(tag)
+    this.lookup(name, entry)
+  }
+
+  openDirectory(reply: OpenReply): void {
+    const stream = new DirectoryStream(this.#source())
+    reply.handle = this.#handles.add({ kind: 'directory', stream, fd: -1 })
+  }
+
+  /** What the root lists beside the live names. */
+  addTo(builder: ListingBuilder): void {
+    for (const record of this.#volume.snapshots.slice(-listedMax)) {
+      builder.add(labelBase + record.label, directoryType, record.name as ByteString)
+    }
+  }
+
+  /** st_ino for a number in a listing that holds snapshots. */
+  inodeNumber(ino: number, to: InodeNumber): void {
+    if (ino < labelBase) liveInodeNumber(ino, to)
+    else pastInodeNumber((ino - labelBase) as Label, this.#volume.origin.root.object, to)
+  }
+
+  #source(): DirectorySource {
+    return {
+      list: () => this.#list(),
+      inodeNumber: (ino, to) => {
+        this.inodeNumber(ino, to)
+      },
+      self: { high: snapshotsInodeHigh, low: 1 },
+      above: numberOf(this.#volume.origin.root),
+      enter: (_name, _ino, _type, entry) => {
+        entry.node = 0
+      },
+    }
+  }
+
+  #list(): Listing {
+    const builder = new ListingBuilder()
+    for (const record of this.#volume.snapshots) {
+      const number = labelBase + record.label
+      builder.add(number, directoryType, byteStringOfText(plainName(record)))
+      for (const tag of record.tags) builder.add(number, directoryType, byteStringOfText(tag))
+    }
+    return builder.build()
+  }
+}
+
+/** `@GMT-2026.11.21-09.30.00` as a name that SMB clients can enter: `2026-11-21_09.30.00`. */
+function plainName(record: SnapshotRecord): string {
+  const stamp = record.name.slice(snapshotPrefix.length)
+  return `${stamp.slice(0, 10).replaceAll('.', '-')}_${stamp.slice(11)}`
+}

@@ -1,0 +1,410 @@
+import { FileType } from '../base/attributes.js'
+import { bytesOf } from '../base/bytes.js'
+import type { ByteString } from '../base/bytes.js'
+import { checked, FsError } from '../base/errno.js'
+import { O } from '../base/open-flags.js'
+import type { ReadPlan } from '../base/read-plan.js'
+import type {
+  AttributeChange,
+  AttributesReply,
+  Caller,
+  DirectorySink,
+  Entry,
+  FileSystem,
+  OpenReply,
+  StatfsReply,
+} from '../fuse/file-system.js'
+import {
+  bygoneDirectory,
+  latestName,
+  snapshotPrefix,
+  snapshotsDirectory,
+} from '../volume/hidden-names.js'
+import { OriginNode } from '../volume/origin-node.js'
+import { PastNode } from '../volume/past-node.js'
+import type { TreeVolume } from '../volume/tree-volume.js'
+import { HandleTable } from './handle-table.js'
+import type { Handle } from './handle-table.js'
+import { LiveView } from './live-view.js'
+import { NodeTable } from './node-table.js'
+import type { ViewOptions } from './options.js'
+import { PastView } from './past-view.js'
+import { rootSource } from './root-source.js'
+import { SnapshotsView } from './snapshots-view.js'
+import { SnapshotsNode } from './view-node.js'
+import type { ViewNode } from './view-node.js'
+
+const statfsFields = 9
+
+/**
+ * What a mount of a tree volume shows: the live tree, and beside it the snapshots. Each call goes to the
+ * view of the kind of node it is about; what would change a snapshot is EROFS here, once for all.
+ */
+export class VolumeView implements FileSystem {
+  readonly #volume: TreeVolume
+  readonly #nodes: NodeTable
+  readonly #handles = new HandleTable()
+  readonly #live: LiveView
+  readonly #past: PastView
+  readonly #snapshots: SnapshotsView
+  readonly #statfs = new Float64Array(statfsFields)
+
+  constructor(volume: TreeVolume, options: ViewOptions) {
+    this.#volume = volume
+    this.#nodes = new NodeTable(volume.origin.root)
+    this.#live = new LiveView(volume, this.#nodes, this.#handles, options.isMountedOver)
+    this.#past = new PastView(volume, this.#nodes, this.#handles)
+    this.#snapshots = new SnapshotsView(
+      volume,
+      this.#nodes,
+      this.#handles,
+      this.#past,
+      options.takeSnapshot,
+    )
+  }
+
+  gauges(): Record<string, number> {
+    return {
+      nodes: this.#nodes.size,
+      handles: this.#handles.size,
+      snapshotTrees: this.#past.treeCount,
+      ...this.#volume.gauges(),
+    }
+  }
+
+  lookup(parent: number, name: ByteString, _caller: Caller, entry: Entry): void {
+    const directory = this.#nodes.get(parent)
+    if (directory instanceof PastNode) {
+      this.#past.lookup(directory, name, entry)
+    } else if (directory instanceof SnapshotsNode) {
+      this.#snapshots.lookup(name, entry)
+    } else if (name.startsWith(snapshotPrefix) || name === latestName) {
+      this.#lookupSnapshot(directory, name, entry)
+    } else if (directory === this.#volume.origin.root && name === snapshotsDirectory) {
+      this.#snapshots.enterDirectory(entry)
+    } else if (directory === this.#volume.origin.root && name === bygoneDirectory) {
+      throw new FsError('ENOENT', 'hidden')
+    } else this.#live.lookup(directory, name, entry)
+  }
+
+  forget(id: number, lookups: number): void {
+    const node = this.#nodes.forget(id, lookups)
+    if (node instanceof OriginNode) this.#volume.origin.release(node)
+    else if (node instanceof PastNode) this.#past.release(node)
+  }
+
+  getattr(id: number, _handle: number | undefined, reply: AttributesReply): void {
+    const node = this.#nodes.get(id)
+    if (node instanceof OriginNode) this.#live.attributes(node, reply)
+    else if (node instanceof PastNode) this.#past.attributes(node, reply)
+    else this.#snapshots.directoryAttributes(reply)
+  }
+
+  setattr(
+    id: number,
+    number: number | undefined,
+    change: AttributeChange,
+    _caller: Caller,
+    reply: AttributesReply,
+  ): void {
+    const node = this.#nodes.live(id)
+    const handle = number === undefined ? undefined : this.#handles.get(number)
+    this.#volume.files.setAttributes(node, change, handle?.kind === 'live' ? handle.fd : undefined)
+    this.#live.attributes(node, reply)
+  }
+
+  readlink(id: number): ByteString {
+    const node = this.#nodes.get(id)
+    if (node instanceof PastNode) return node.tree.readlink(node)
+    return this.#volume.files.readlink(this.#nodes.live(id))
+  }
+
+  mknod(
+    parent: number,
+    name: ByteString,
+    mode: number,
+    rdev: number,
+    caller: Caller,
+    entry: Entry,
+  ): void {
+    const directory = this.#parentOfNew(parent, name)
+    const node = this.#volume.names.mknod(directory, name, mode, rdev, caller)
+    this.#live.enterFromStat(node, entry)
+  }
+
+  mkdir(parent: number, name: ByteString, mode: number, caller: Caller, entry: Entry): void {
+    if (this.#nodes.get(parent) instanceof SnapshotsNode) {
+      this.#snapshots.take(name, entry)
+      return
+    }
+    const directory = this.#parentOfNew(parent, name)
+    const node = this.#volume.names.mkdir(directory, name, mode, caller)
+    this.#live.enterFromStat(node, entry)
+  }
+
+  symlink(
+    parent: number,
+    name: ByteString,
+    target: ByteString,
+    caller: Caller,
+    entry: Entry,
+  ): void {
+    const directory = this.#parentOfNew(parent, name)
+    const node = this.#volume.names.symlink(directory, name, target, caller)
+    this.#live.enterFromStat(node, entry)
+  }
+
+  link(id: number, newParent: number, newName: ByteString, _caller: Caller, entry: Entry): void {
+    const node = this.#nodes.live(id)
+    this.#volume.names.link(node, this.#parentOfNew(newParent, newName), newName)
+    this.#volume.origin.statNode(node)
+    this.#live.enterFromStat(node, entry)
+  }
+
+  unlink(parent: number, name: ByteString): void {
+    this.#volume.names.unlink(this.#parentOfOld(parent, name), name)
+  }
+
+  rmdir(parent: number, name: ByteString): void {
+    this.#volume.names.rmdir(this.#parentOfOld(parent, name), name)
+  }
+
+  rename(
+    parent: number,
+    name: ByteString,
+    newParent: number,
+    newName: ByteString,
+    flags: number,
+  ): void {
+    const from = this.#parentOfOld(parent, name)
+    const to = this.#parentOfNew(newParent, newName)
+    this.#volume.names.rename(from, name, to, newName, flags)
+  }
+
+  open(id: number, flags: number, _caller: Caller, reply: OpenReply): void {
+    const node = this.#nodes.get(id)
+    if (node instanceof PastNode) this.#past.open(node, flags, reply)
+    else this.#live.open(this.#nodes.live(id), flags, reply)
+  }
+
+  create(
+    parent: number,
+    name: ByteString,
+    flags: number,
+    mode: number,
+    caller: Caller,
+    entry: Entry,
+    reply: OpenReply,
+  ): void {
+    const directory = this.#parentOfNew(parent, name)
+    this.#live.create(directory, name, flags, mode, caller, entry, reply)
+  }
+
+  tmpfile(): void {
+    throw new FsError('EOPNOTSUPP', 'no files without a name')
+  }
+
+  release(number: number): void {
+    const handle = this.#handles.remove(number)
+    if (handle !== undefined) this.#close(handle)
+  }
+
+  planRead(number: number, offset: number, length: number, plan: ReadPlan): number {
+    const handle = this.#handles.get(number)
+    if (handle.kind === 'past') return handle.file.plan(offset, length, plan)
+    const { fd } = this.#handles.live(number)
+    const { origin } = this.#volume
+    checked(origin.native.statAt(fd, '' as ByteString, origin.stat), 'stat')
+    const end = Math.min(offset + length, origin.sizeFromStat())
+    plan.begin(offset)
+    if (end > offset) plan.addFile(fd, offset, end - offset)
+    plan.reachesEnd = end < offset + length
+    return -1
+  }
+
+  prepareWrite(number: number, offset: number, length: number, killPrivileges: boolean): number {
+    const { object, fd, isSynchronous } = this.#handles.live(number)
+    this.#volume.files.prepareWrite(object, fd, offset, length, killPrivileges)
+    if (isSynchronous) {
+      checked(this.#volume.origin.native.fsync(this.#volume.store.syncFd(), true), 'journal')
+    }
+    return fd
+  }
+
+  fallocate(number: number, mode: number, offset: number, length: number): void {
+    const { object, fd } = this.#handles.live(number)
+    this.#volume.files.fallocate(object, fd, mode, offset, length)
+  }
+
+  lseek(number: number, offset: number, whence: number): number {
+    const handle = this.#handles.get(number)
+    if (handle.kind === 'past') return handle.file.seek(offset, whence)
+    const { fd } = this.#handles.live(number)
+    return checked(this.#volume.origin.native.seek(fd, offset, whence), 'seek')
+  }
+
+  copyRange(
+    numberIn: number,
+    offsetIn: number,
+    numberOut: number,
+    offsetOut: number,
+    length: number,
+  ): number {
+    const from = this.#handles.get(numberIn)
+    const to = this.#handles.live(numberOut)
+    // The kernel copies by reading and writing then.
+    if (from.kind !== 'live') throw new FsError('EOPNOTSUPP', 'not two live files')
+    this.#volume.files.prepareWrite(to.object, to.fd, offsetOut, length, false)
+    const { native } = this.#volume.origin
+    return checked(native.copyRange(from.fd, offsetIn, to.fd, offsetOut, length), 'copy')
+  }
+
+  planSync(number: number): readonly number[] {
+    const handle = this.#handles.get(number)
+    if (handle.kind === 'past' || handle.fd < 0) return []
+    return [this.#volume.store.syncFd(), handle.fd]
+  }
+
+  planSyncAll(): readonly number[] {
+    const { origin, store } = this.#volume
+    const fd = checked(origin.native.reopen(origin.root.heldFd, O.RDONLY | O.DIRECTORY), 'open')
+    const result = origin.native.syncfs(fd)
+    origin.native.close(fd)
+    checked(result, 'syncfs')
+    return [store.syncFd()]
+  }
+
+  opendir(id: number, _caller: Caller, reply: OpenReply): void {
+    const node = this.#nodes.get(id)
+    if (node instanceof PastNode) this.#past.openDirectory(node, reply)
+    else if (node instanceof SnapshotsNode) this.#snapshots.openDirectory(reply)
+    else {
+      if (node.type !== FileType.directory) throw new FsError('ENOTDIR', 'not a directory')
+      const isRoot = node === this.#volume.origin.root
+      const source = isRoot
+        ? rootSource(this.#volume, this.#live, this.#snapshots)
+        : this.#live.source(node)
+      this.#live.openDirectory(node, source, reply)
+    }
+  }
+
+  releasedir(number: number): void {
+    this.release(number)
+  }
+
+  readdir(number: number, offset: number, sink: DirectorySink): void {
+    this.#handles.directory(number).stream.read(offset, sink)
+  }
+
+  readdirplus(number: number, offset: number, _caller: Caller, sink: DirectorySink): void {
+    this.#handles.directory(number).stream.readWithEntries(offset, sink)
+  }
+
+  statfs(_id: number, reply: StatfsReply): void {
+    const { origin } = this.#volume
+    const found = this.#statfs
+    checked(origin.native.statfs(origin.root.heldFd, found), 'statfs')
+    reply.blockBytes = found[0] ?? 0
+    reply.blocks = found[1] ?? 0
+    reply.blocksFree = found[2] ?? 0
+    reply.blocksAvailable = found[3] ?? 0
+    reply.files = found[4] ?? 0
+    reply.filesFree = found[5] ?? 0
+    reply.fragmentBytes = found[6] ?? 0
+    reply.nameBytesMax = found[7] ?? 0
+  }
+
+  getxattr(id: number, name: ByteString): Uint8Array {
+    const node = this.#nodes.get(id)
+    if (node instanceof PastNode) return node.tree.getXattr(node, name)
+    if (node instanceof SnapshotsNode) throw new FsError('ENODATA', 'no xattrs')
+    return this.#volume.files.getXattr(node, name)
+  }
+
+  listxattr(id: number): Uint8Array {
+    const node = this.#nodes.get(id)
+    if (node instanceof PastNode) return node.tree.listXattr(node)
+    if (node instanceof SnapshotsNode) return bytesOf('' as ByteString)
+    return this.#volume.files.listXattr(node)
+  }
+
+  setxattr(id: number, name: ByteString, value: Uint8Array, flags: number): void {
+    this.#volume.files.setXattr(this.#nodes.live(id), name, value, flags)
+  }
+
+  removexattr(id: number, name: ByteString): void {
+    this.#volume.files.removeXattr(this.#nodes.live(id), name)
+  }
+
+  destroy(): void {
+    for (const handle of this.#handles.removeAll()) this.#close(handle)
+    this.#nodes.clear()
+  }
+
+  #close(handle: Handle): void {
+    if (handle.kind === 'live') this.#live.close(handle)
+    else if (handle.kind === 'past') handle.file.close()
+    else if (handle.fd >= 0) this.#volume.origin.native.close(handle.fd)
+  }
+
+  /**
+   * `@GMT-…` or `@latest` in a live directory: the same directory as that snapshot has it, by path. Below the
+   * root a file of the user's that is really called so comes first.
+   */
+  #lookupSnapshot(directory: OriginNode, name: ByteString, entry: Entry): void {
+    const isRoot = directory === this.#volume.origin.root
+    if (!isRoot && this.#volume.origin.statName(directory, name)) {
+      this.#live.lookup(directory, name, entry)
+      return
+    }
+    const record = this.#snapshots.named(name)
+    if (record === undefined) throw new FsError('ENOENT', 'no such snapshot')
+    const wayIn = isRoot && name !== latestName ? '' : `${directory.object}/${name}`
+    const tree = this.#past.tree(record, wayIn)
+    let node = tree.root
+    for (const step of pathOf(directory)) {
+      const next = tree.lookup(node, step)
+      if (next === undefined) {
+        this.#past.release(node)
+        throw new FsError('ENOENT', 'the snapshot has no such directory')
+      }
+      node = next
+    }
+    this.#past.enter(node, entry)
+    // What is newest changes; and below another directory the path may come to lead elsewhere.
+    if (!isRoot || name === latestName) entry.entryTtlMs = 0
+  }
+
+  #parentOfNew(parent: number, name: ByteString): OriginNode {
+    const directory = this.#nodes.live(parent)
+    const isReserved = directory === this.#volume.origin.root && this.#volume.hidden.has(name)
+    if (isReserved || name.startsWith(snapshotPrefix)) {
+      throw new FsError('EPERM', `${name} is a name of bygone's own`)
+    }
+    return directory
+  }
+
+  #parentOfOld(parent: number, name: ByteString): OriginNode {
+    const node: ViewNode = this.#nodes.get(parent)
+    if (node instanceof SnapshotsNode) {
+      throw new FsError('EPERM', 'snapshots are deleted by the bygone command')
+    }
+    const directory = this.#nodes.live(parent)
+    const { origin, hidden } = this.#volume
+    const isRoot = directory === origin.root
+    if (isRoot && name === bygoneDirectory) throw new FsError('ENOENT', 'hidden')
+    const mayBeSnapshot = name.startsWith(snapshotPrefix) || name === latestName
+    const isSnapshot = isRoot
+      ? hidden.isTaken(name)
+      : mayBeSnapshot && !origin.statName(directory, name)
+    if (isSnapshot) throw new FsError('EROFS', 'snapshots are read-only')
+    return directory
+  }
+}
+
+/** The names from the root down to a live directory. */
+function pathOf(directory: OriginNode): ByteString[] {
+  const names: ByteString[] = []
+  for (let at = directory; at.parent !== undefined; at = at.parent) names.push(at.name)
+  return names.reverse()
+}

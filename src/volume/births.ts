@@ -1,0 +1,77 @@
+import { FileType } from '../base/attributes.js'
+import type { VolumeStore } from '../store/volume-store.js'
+import type { Epoch } from './epoch.js'
+import type { Origin } from './origin.js'
+import type { OriginNode } from './origin-node.js'
+
+/**
+ * Tells which nodes were born since the newest snapshot: no snapshot knows them, so their changes
+ * need nothing preserved.
+ *
+ * A node made through the mount is marked when it is made. Of others (after a restart, or when the kernel had
+ * forgotten them) it is inferred from the index, so nothing need be written per birth:
+ * an object at (directory, name) stood in the newest snapshot exactly if that name has no element of its
+ * label and the directory stood in it; unless it was moved, which always leaves it a location.
+ * When in doubt the answer is no: that preserves too much, never too little.
+ */
+export class Births {
+  readonly #store: VolumeStore
+  readonly #origin: Origin
+  readonly #epoch: Epoch
+
+  constructor(store: VolumeStore, origin: Origin, epoch: Epoch) {
+    this.#store = store
+    this.#origin = origin
+    this.#epoch = epoch
+  }
+
+  /** `node` has just been made: no snapshot knows it. */
+  note(node: OriginNode): void {
+    node.bornLabel = this.#epoch.newest
+  }
+
+  isBorn(node: OriginNode): boolean {
+    const newest = this.#epoch.newest
+    if (newest === 0) return true
+    // Not recursive: a path may be 2,048 levels deep.
+    const undecided: OriginNode[] = []
+    let at = node
+    let answer = this.#known(at)
+    while (answer === undefined) {
+      undecided.push(at)
+      answer = this.#infer(at)
+      if (answer !== undefined || at.parent === undefined) break
+      at = at.parent
+      answer = this.#known(at)
+    }
+    const isBorn = answer ?? false
+    for (const each of undecided) {
+      if (isBorn) each.bornLabel = newest
+      else each.keptLabel = newest
+    }
+    return isBorn
+  }
+
+  #known(node: OriginNode): boolean | undefined {
+    if (node.bornLabel === this.#epoch.newest) return true
+    if (node.keptLabel === this.#epoch.newest || node === this.#origin.root) return false
+    return undefined
+  }
+
+  /** Undefined: as its directory. */
+  #infer(node: OriginNode): boolean | undefined {
+    const newest = this.#epoch.newest
+    const location = this.#store.location(node.object)
+    if (location !== undefined) return location.bornAfter === newest
+    // Neither a name nor a place in the retired directory: no snapshot can reach it.
+    if (node.parent === undefined) return true
+    if (node.type !== FileType.directory) {
+      // Another of its names may be the one that the snapshot knows.
+      this.#origin.statNode(node)
+      if (this.#origin.linksFromStat() > 1) return false
+    }
+    const element = this.#store.findName(node.parent.object, node.name, newest)
+    if (element === undefined) return undefined
+    return element.object !== node.object
+  }
+}

@@ -1,0 +1,54 @@
+import type { ByteString } from '../base/bytes.js'
+
+const headerBytes = 10
+
+/**
+ * A directory's listing as Native.readDirectory packs it: for each entry u64le ino, u8 d_type, u8 name
+ * length, the name. A position in it is a byte offset; `end` is behind the last entry.
+ */
+export class Listing {
+  /** The entry that `read` last stood on. */
+  ino = 0
+  type = 0
+  name = '' as ByteString
+
+  readonly #bytes: Buffer
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes
+  }
+
+  get end(): number {
+    return this.#bytes.length
+  }
+
+  /** Fills ino, type and name from the entry at `position`; returns the position of the next. */
+  read(position: number): number {
+    const bytes = this.#bytes
+    const nameBytes = bytes[position + 9] ?? 0
+    const nameStart = position + headerBytes
+    this.ino = bytes.readUInt32LE(position) + bytes.readUInt32LE(position + 4) * 2 ** 32
+    this.type = bytes[position + 8] ?? 0
+    this.name = bytes.toString('latin1', nameStart, nameStart + nameBytes) as ByteString
+    return nameStart + nameBytes
+  }
+}
+
+/** Builds a Listing. */
+export class ListingBuilder {
+  readonly #parts: Buffer[] = []
+
+  add(ino: number, type: number, name: ByteString): void {
+    const entry = Buffer.allocUnsafe(headerBytes + name.length)
+    entry.writeUInt32LE(ino >>> 0, 0)
+    entry.writeUInt32LE(Math.floor(ino / 2 ** 32), 4)
+    entry[8] = type
+    entry[9] = name.length
+    entry.write(name, headerBytes, 'latin1')
+    this.#parts.push(entry)
+  }
+
+  build(): Listing {
+    return new Listing(Buffer.concat(this.#parts))
+  }
+}

@@ -1,0 +1,180 @@
+import { FileType, StatField } from '../base/attributes.js'
+import type { ByteString } from '../base/bytes.js'
+import { checked, FsError, fsErrorOf, isErrno } from '../base/errno.js'
+import { Fallocate, O, UTIME_OMIT } from '../base/open-flags.js'
+import type { ChunkPreserver, OpenObject } from './chunk-preserver.js'
+import type { Origin } from './origin.js'
+import type { OriginNode } from './origin-node.js'
+import type { Preserver } from './preserver.js'
+
+/** What may be changed about a file: `undefined` leaves it. */
+export interface AttributeChanges {
+  readonly mode: number | undefined
+  readonly uid: number | undefined
+  readonly gid: number | undefined
+  readonly sizeBytes: number | undefined
+  readonly atimeSec: number | undefined
+  readonly atimeNsec: number
+  readonly mtimeSec: number | undefined
+  readonly mtimeNsec: number
+  readonly killPrivileges: boolean
+}
+
+const setUserId = 0o4000
+const setGroupId = 0o2000
+const groupExecute = 0o010
+
+/** More chunks than this are not preserved for one collapse or insert: it would stop the volume for minutes. */
+const shiftedChunksMax = 1 << 20
+
+/** The live tree's contents and attributes: preserved first, then changed in the origin. */
+export class LiveFiles {
+  readonly #origin: Origin
+  readonly #preserver: Preserver
+  readonly #chunks: ChunkPreserver
+
+  constructor(origin: Origin, preserver: Preserver, chunks: ChunkPreserver) {
+    this.#origin = origin
+    this.#preserver = preserver
+    this.#chunks = chunks
+  }
+
+  /**
+   * Opens the data of a regular file; the caller closes. For writing also for reading, since old chunks
+   * are read before they change. Reading through the mount sets no access time: a
+   * snapshot would have to keep the old one of every file that is only looked at.
+   */
+  open(node: OriginNode, flags: number): number {
+    const isWriting = (flags & O.ACCMODE) !== O.RDONLY
+    const kept = flags & (O.SYNC | O.DSYNC)
+    const wanted = kept | (isWriting ? O.RDWR : O.RDONLY)
+    try {
+      return this.#origin.open(node, wanted | O.NOATIME)
+    } catch (error) {
+      // EPERM: only the owner and root may ask for O_NOATIME.
+      if (!isErrno(error, 'EPERM')) throw error
+      return this.#origin.open(node, wanted)
+    }
+  }
+
+  /** `fd`: the file's, if it is open for writing. */
+  setAttributes(node: OriginNode, changes: AttributeChanges, fd: number | undefined): void {
+    this.#preserver.begin().attributes(node).commit()
+    if (changes.sizeBytes !== undefined) this.#truncate(node, changes.sizeBytes, fd)
+    this.#origin.withPath(node, (path) => {
+      const { native } = this.#origin
+      if (changes.uid !== undefined || changes.gid !== undefined) {
+        checked(native.chownPath(path, changes.uid ?? -1, changes.gid ?? -1), 'chown')
+      }
+      if (changes.mode !== undefined) {
+        checked(native.chmodPath(path, changes.mode & 0o7777), 'chmod')
+      } else if (changes.killPrivileges) this.#killPrivileges(path)
+      if (changes.atimeSec !== undefined || changes.mtimeSec !== undefined) {
+        const { atimeSec, mtimeSec } = changes
+        const result = native.utimensPath(
+          path,
+          atimeSec ?? 0,
+          atimeSec === undefined ? UTIME_OMIT : changes.atimeNsec,
+          mtimeSec ?? 0,
+          mtimeSec === undefined ? UTIME_OMIT : changes.mtimeNsec,
+        )
+        checked(result, 'utimens')
+      }
+    })
+  }
+
+  /** Makes a range safe to overwrite in place. */
+  prepareWrite(
+    object: OpenObject,
+    fd: number,
+    offset: number,
+    length: number,
+    killPrivileges: boolean,
+  ): void {
+    this.#chunks.beforeWrite(object, fd, offset, length)
+    if (!killPrivileges) return
+    this.#preserver.begin().attributes(object.node).commit()
+    this.#origin.withPath(object.node, (path) => {
+      this.#killPrivileges(path)
+    })
+  }
+
+  fallocate(object: OpenObject, fd: number, mode: number, offset: number, length: number): void {
+    const { native } = this.#origin
+    this.#preserver.begin().attributes(object.node).commit()
+    if ((mode & (Fallocate.punchHole | Fallocate.zeroRange)) !== 0) {
+      this.#chunks.beforeWrite(object, fd, offset, length)
+    }
+    if ((mode & (Fallocate.collapseRange | Fallocate.insertRange)) !== 0) {
+      checked(native.statAt(fd, '' as ByteString, this.#origin.stat), 'stat')
+      const shifted = this.#origin.sizeFromStat() - offset
+      if (shifted / this.#chunks.chunkBytes > shiftedChunksMax) {
+        throw new FsError('EOPNOTSUPP', 'too much of the file would move')
+      }
+      // What comes to stand where a hole was would show in snapshots: the holes are preserved too.
+      if (shifted > 0) this.#chunks.beforeWrite(object, fd, offset, shifted + length)
+    }
+    checked(native.fallocate(fd, mode, offset, length), 'fallocate')
+  }
+
+  readlink(node: OriginNode): ByteString {
+    if (node.parent === undefined) throw new FsError('EINVAL', 'not a symlink')
+    const parentFd = this.#origin.directories.of(node.parent)
+    const target = this.#origin.native.readlinkAt(parentFd, node.name)
+    if (typeof target === 'number') throw fsErrorOf(target, 'readlink')
+    return target
+  }
+
+  getXattr(node: OriginNode, name: ByteString): Uint8Array {
+    const { native } = this.#origin
+    const value = this.#origin.withPath(node, (path) => native.getXattrPath(path, name))
+    if (typeof value === 'number') throw fsErrorOf(value, 'getxattr')
+    return value
+  }
+
+  listXattr(node: OriginNode): Uint8Array {
+    const { native } = this.#origin
+    const list = this.#origin.withPath(node, (path) => native.listXattrPath(path))
+    if (typeof list === 'number') throw fsErrorOf(list, 'listxattr')
+    return list
+  }
+
+  setXattr(node: OriginNode, name: ByteString, value: Uint8Array, flags: number): void {
+    this.#preserver.begin().attributes(node).commit()
+    const { native } = this.#origin
+    const set = (path: number) => native.setXattrPath(path, name, value, flags)
+    checked(this.#origin.withPath(node, set), 'setxattr')
+  }
+
+  removeXattr(node: OriginNode, name: ByteString): void {
+    this.#preserver.begin().attributes(node).commit()
+    const { native } = this.#origin
+    checked(
+      this.#origin.withPath(node, (path) => native.removeXattrPath(path, name)),
+      'removexattr',
+    )
+  }
+
+  #truncate(node: OriginNode, sizeBytes: number, fd: number | undefined): void {
+    if (node.type !== FileType.regular) throw new FsError('EINVAL', 'not a regular file')
+    const object = this.#chunks.acquire(node)
+    const opened = fd ?? this.open(node, O.RDWR)
+    try {
+      this.#chunks.beforeTruncate(object, opened, sizeBytes)
+      checked(this.#origin.native.truncatePath(opened, sizeBytes), 'truncate')
+    } finally {
+      if (fd === undefined) this.#origin.native.close(opened)
+      this.#chunks.release(object)
+    }
+  }
+
+  /** As a write, truncation or chown by someone without privileges does (file_remove_privs of the kernel). */
+  #killPrivileges(path: number): void {
+    const { native, stat } = this.#origin
+    checked(native.statAt(path, '' as ByteString, stat), 'stat')
+    const mode = stat[StatField.mode] ?? 0
+    let kept = mode & ~setUserId
+    if ((mode & groupExecute) !== 0) kept &= ~setGroupId
+    if (kept !== mode) checked(native.chmodPath(path, kept & 0o7777), 'chmod')
+  }
+}

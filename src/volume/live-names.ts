@@ -1,0 +1,254 @@
+import { FileType } from '../base/attributes.js'
+import type { ByteString } from '../base/bytes.js'
+import { checked, FsError, fsErrorOf } from '../base/errno.js'
+import { AT_REMOVEDIR, O, Rename } from '../base/open-flags.js'
+import type { Births } from './births.js'
+import type { Origin } from './origin.js'
+import type { OriginNode, Place } from './origin-node.js'
+import type { Preserver } from './preserver.js'
+import type { Retirement } from './retirement.js'
+
+/** Whom a new file shall belong to, and the mask on its mode. */
+export interface Owner {
+  readonly uid: number
+  readonly gid: number
+  readonly umask: number
+}
+
+/**
+ * The live tree's names: every operation that adds, removes or moves one.
+ *
+ * Each preserves what snapshots need, commits that, and only then changes the origin. The nodes that come back
+ * are known to nobody yet: the view counts a lookup, or releases them.
+ */
+export class LiveNames {
+  readonly #origin: Origin
+  readonly #births: Births
+  readonly #preserver: Preserver
+  readonly #retirement: Retirement
+
+  constructor(origin: Origin, births: Births, preserver: Preserver, retirement: Retirement) {
+    this.#origin = origin
+    this.#births = births
+    this.#preserver = preserver
+    this.#retirement = retirement
+  }
+
+  /** The node under a name, with the origin's `stat` filled for it; undefined if there is none. */
+  lookup(parent: OriginNode, name: ByteString): OriginNode | undefined {
+    if (!this.#origin.statName(parent, name)) return undefined
+    return this.#origin.nodeFromStat(parent, name)
+  }
+
+  /** Creates and opens a regular file; returns the open descriptor, or -1 and the node of the file that already stands there. */
+  create(
+    parent: OriginNode,
+    name: ByteString,
+    flags: number,
+    mode: number,
+    owner: Owner,
+  ): { node: OriginNode; fd: number } {
+    this.#beforeCreate(parent, name)
+    const { native, directories } = this.#origin
+    const fd = native.createAt(
+      directories.of(parent),
+      name,
+      flags | O.CREAT | O.EXCL | O.NOFOLLOW,
+      mode,
+      owner.uid,
+      owner.gid,
+      owner.umask,
+    )
+    checked(fd, 'create')
+    try {
+      return { node: this.#created(parent, name), fd }
+    } catch (error) {
+      native.close(fd)
+      throw error
+    }
+  }
+
+  mkdir(parent: OriginNode, name: ByteString, mode: number, owner: Owner): OriginNode {
+    this.#beforeCreate(parent, name)
+    const { native, directories } = this.#origin
+    const { uid, gid, umask } = owner
+    checked(native.mkdirAt(directories.of(parent), name, mode, uid, gid, umask), 'mkdir')
+    return this.#created(parent, name)
+  }
+
+  mknod(
+    parent: OriginNode,
+    name: ByteString,
+    mode: number,
+    rdev: number,
+    owner: Owner,
+  ): OriginNode {
+    this.#beforeCreate(parent, name)
+    const { native, directories } = this.#origin
+    const { uid, gid, umask } = owner
+    checked(native.mknodAt(directories.of(parent), name, mode, rdev, uid, gid, umask), 'mknod')
+    return this.#created(parent, name)
+  }
+
+  symlink(parent: OriginNode, name: ByteString, target: ByteString, owner: Owner): OriginNode {
+    this.#beforeCreate(parent, name)
+    const { native, directories } = this.#origin
+    checked(native.symlinkAt(target, directories.of(parent), name, owner.uid, owner.gid), 'symlink')
+    return this.#created(parent, name)
+  }
+
+  link(node: OriginNode, parent: OriginNode, name: ByteString): void {
+    this.#preserver.begin().name(parent, name).attributes(parent).attributes(node).commit()
+    const { native, directories } = this.#origin
+    const result = this.#origin.withPath(node, (fd) =>
+      native.linkPath(fd, directories.of(parent), name),
+    )
+    checked(result, 'link')
+    node.addPlace(parent, name)
+  }
+
+  unlink(parent: OriginNode, name: ByteString): void {
+    const node = this.#existing(parent, name)
+    if (node.type === FileType.directory) throw new FsError('EISDIR', 'unlink of a directory')
+    this.#remove(node, { parent, name }, 0)
+  }
+
+  rmdir(parent: OriginNode, name: ByteString): void {
+    const node = this.#existing(parent, name)
+    if (node.type !== FileType.directory) throw new FsError('ENOTDIR', 'rmdir of a file')
+    if (node.isForeign) throw new FsError('EBUSY', 'something is mounted here')
+    this.#assertEmpty(node)
+    this.#remove(node, { parent, name }, AT_REMOVEDIR)
+  }
+
+  rename(
+    parent: OriginNode,
+    name: ByteString,
+    newParent: OriginNode,
+    newName: ByteString,
+    flags: number,
+  ): void {
+    const from: Place = { parent, name }
+    const to: Place = { parent: newParent, name: newName }
+    const node = this.#existing(parent, name)
+    const target = this.lookup(newParent, newName)
+    if (node.isForeign || target?.isForeign === true) {
+      throw new FsError('EBUSY', 'something is mounted here')
+    }
+    if ((flags & Rename.exchange) !== 0) {
+      if (target === undefined) throw new FsError('ENOENT', 'nothing to exchange with')
+      this.#exchange(node, from, target, to)
+    } else {
+      if (target !== undefined && (flags & Rename.noReplace) !== 0) {
+        throw new FsError('EEXIST', 'the new name exists')
+      }
+      // rename(2): two names of one file are left as they are.
+      if (target !== node) this.#move(node, from, target, to, flags)
+    }
+    if (target !== undefined) this.#origin.release(target)
+    this.#origin.release(node)
+  }
+
+  #move(
+    node: OriginNode,
+    from: Place,
+    target: OriginNode | undefined,
+    to: Place,
+    flags: number,
+  ): void {
+    if (target?.type === FileType.directory) this.#assertEmpty(target)
+    const isTargetKept = target !== undefined && !this.#births.isBorn(target)
+    const preserver = this.#preserver.begin()
+    preserver.name(from.parent, from.name).name(to.parent, to.name)
+    preserver.attributes(from.parent).attributes(to.parent).attributes(node)
+    preserver.move(node, from, to)
+    if (isTargetKept) preserver.attributes(target).retire(target, to, from)
+    else if (target !== undefined) preserver.forget(target)
+    preserver.commit()
+    if (target === undefined) this.#renameAt(from, to, flags)
+    else if (isTargetKept) {
+      this.#retirement.replace(target, from, to, (source, destination) => {
+        this.#renameAt(source, destination, flags)
+      })
+    } else {
+      this.#retirement.hold(target)
+      this.#renameAt(from, to, flags)
+    }
+    target?.removePlace(to.parent, to.name)
+    node.removePlace(from.parent, from.name)
+    node.addPlace(to.parent, to.name)
+  }
+
+  #exchange(node: OriginNode, from: Place, target: OriginNode, to: Place): void {
+    if (node === target) return
+    const preserver = this.#preserver.begin()
+    preserver.name(from.parent, from.name).name(to.parent, to.name)
+    preserver.attributes(from.parent).attributes(to.parent)
+    preserver.attributes(node).attributes(target)
+    preserver.move(node, from, to).move(target, to, from)
+    preserver.commit()
+    this.#renameAt(from, to, Rename.exchange)
+    node.removePlace(from.parent, from.name)
+    target.removePlace(to.parent, to.name)
+    node.addPlace(to.parent, to.name)
+    target.addPlace(from.parent, from.name)
+  }
+
+  #remove(node: OriginNode, place: Place, flags: number): void {
+    const isKept = !node.isForeign && !this.#births.isBorn(node)
+    const preserver = this.#preserver.begin()
+    preserver.name(place.parent, place.name).attributes(place.parent)
+    if (isKept) preserver.attributes(node).retire(node, place)
+    else preserver.forget(node)
+    preserver.commit()
+    if (isKept) this.#retirement.retire(node, place)
+    else {
+      this.#retirement.hold(node)
+      const { native, directories } = this.#origin
+      checked(native.unlinkAt(directories.of(place.parent), place.name, flags), 'unlink')
+    }
+    node.removePlace(place.parent, place.name)
+    this.#origin.release(node)
+  }
+
+  #renameAt(from: Place, to: Place, flags: number): void {
+    const { native, directories } = this.#origin
+    const result = native.renameAt(
+      directories.of(from.parent),
+      from.name,
+      directories.of(to.parent),
+      to.name,
+      flags,
+    )
+    checked(result, 'rename')
+  }
+
+  #beforeCreate(parent: OriginNode, name: ByteString): void {
+    if (parent.isForeign) throw new FsError('EROFS', 'another file system is mounted here')
+    this.#preserver.begin().name(parent, name).attributes(parent).commit()
+  }
+
+  #created(parent: OriginNode, name: ByteString): OriginNode {
+    const node = this.#existing(parent, name)
+    this.#births.note(node)
+    return node
+  }
+
+  #existing(parent: OriginNode, name: ByteString): OriginNode {
+    const node = this.lookup(parent, name)
+    if (node === undefined) throw new FsError('ENOENT', 'no such name')
+    return node
+  }
+
+  #assertEmpty(directory: OriginNode): void {
+    const { native } = this.#origin
+    const fd = this.#origin.open(directory, O.RDONLY | O.DIRECTORY)
+    try {
+      const listing = native.readDirectory(fd)
+      if (typeof listing === 'number') throw fsErrorOf(listing, 'readdir')
+      if (listing.length > 0) throw new FsError('ENOTEMPTY', 'the directory is not empty')
+    } finally {
+      native.close(fd)
+    }
+  }
+}

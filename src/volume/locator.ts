@@ -1,0 +1,111 @@
+import { FileType } from '../base/attributes.js'
+import type { ByteString } from '../base/bytes.js'
+import { FsError, isErrno } from '../base/errno.js'
+import type { ObjectId } from '../base/ids.js'
+import type { VolumeStore } from '../store/volume-store.js'
+import type { Origin } from './origin.js'
+import { OriginNode } from './origin-node.js'
+
+/** How a snapshot reached an object: by this name of that directory, as it was then. */
+export interface Route {
+  readonly object: ObjectId
+  readonly parent: Route | undefined
+  readonly name: ByteString
+}
+
+/**
+ * Finds where in the origin an object of a snapshot is now.
+ *
+ * An object without a location in the index still stands where the snapshot saw it: any move or removal
+ * would have recorded one first. What is found is checked by its number; if it is not there, the
+ * origin was changed behind the mount, and the answer is EIO, never another file's bytes.
+ */
+export class Locator {
+  readonly #origin: Origin
+  readonly #store: VolumeStore
+
+  constructor(origin: Origin, store: VolumeStore) {
+    this.#origin = origin
+    this.#store = store
+  }
+
+  /** The node, with the origin's `stat` filled for it. The caller releases it (Origin.release). */
+  find(route: Route): OriginNode {
+    if (route.parent === undefined) {
+      this.#origin.statNode(this.#origin.root)
+      return this.#origin.root
+    }
+    const found = this.#byLocation(route.object) ?? this.#byRoute(route, route.parent)
+    if (found === undefined) {
+      throw new FsError('EIO', `object ${route.object} is gone from the origin`)
+    }
+    return found
+  }
+
+  #byRoute(route: Route, parent: Route): OriginNode | undefined {
+    if (this.#store.location(route.object) !== undefined) return undefined
+    // From the root down, for a path may be 2,048 levels deep.
+    const steps: Route[] = [route]
+    let above: Route = parent
+    let directory: OriginNode | undefined
+    while (directory === undefined) {
+      directory = this.#start(above)
+      if (directory !== undefined) break
+      steps.push(above)
+      if (above.parent === undefined) return undefined
+      above = above.parent
+    }
+    let node: OriginNode | undefined = directory
+    for (const step of steps.reverse()) {
+      const reached: OriginNode = node
+      node = this.#at(reached, step.name, step.object)
+      if (node === undefined) {
+        this.#origin.release(reached)
+        return undefined
+      }
+    }
+    return node
+  }
+
+  /** A directory from which to walk: one that is known, or has a location. */
+  #start(route: Route): OriginNode | undefined {
+    if (route.parent === undefined) return this.#origin.root
+    const known = this.#origin.known(route.object)
+    if (known?.type === FileType.directory && (known.hasPlace || known.heldFd >= 0)) return known
+    return this.#byLocation(route.object)
+  }
+
+  #byLocation(object: ObjectId): OriginNode | undefined {
+    const location = this.#store.location(object)
+    if (location === undefined) return undefined
+    if (location.isRetired) {
+      const retired = this.#at(this.#origin.retired, this.#origin.retiredName(object), object)
+      if (retired !== undefined) return retired
+    }
+    for (const place of location.places) {
+      const directory = this.#directory(place.parent)
+      const node = directory && this.#at(directory, place.name, object)
+      if (node !== undefined) return node
+    }
+    return undefined
+  }
+
+  /** Every directory above a located object is the root or has a location itself. */
+  #directory(object: ObjectId): OriginNode | undefined {
+    const known = this.#origin.known(object)
+    if (known?.type === FileType.directory && (known.hasPlace || known.heldFd >= 0)) return known
+    return this.#byLocation(object)
+  }
+
+  #at(directory: OriginNode, name: ByteString, object: ObjectId): OriginNode | undefined {
+    try {
+      if (!this.#origin.statName(directory, name)) return undefined
+    } catch (error) {
+      // A place from before a crash may have become a file's, or be gone with its directory.
+      if (isErrno(error, 'ENOTDIR', 'ESTALE', 'ENOENT')) return undefined
+      throw error
+    }
+    if (this.#origin.objectFromStat() !== object) return undefined
+    return this.#origin.nodeFromStat(directory, name)
+  }
+}

@@ -1,0 +1,89 @@
+import type { ObjectId } from '../base/ids.js'
+import type { ByteString } from '../base/bytes.js'
+
+/** A name that leads to a node: an entry of a directory of the origin. */
+export interface Place {
+  readonly parent: OriginNode
+  readonly name: ByteString
+}
+
+const nowhere = '' as ByteString
+
+/**
+ * One inode of the origin that the kernel (or an open handle) knows, whatever its names.
+ *
+ * A node holds no descriptor of its own, since 20,000 is a common hard limit and a kernel knows a
+ * million files: it is reached relative to its parent directory. The exceptions hold one because no name leads to
+ * them any more, see `heldFd`.
+ */
+export class OriginNode {
+  /** The view's: the id under which the kernel knows it, 0 if it does not, and how often it was told. */
+  id = 0
+  lookups = 0
+
+  readonly object: ObjectId
+  /** S_IFMT bits of the mode; a node never changes its type. */
+  readonly type: number
+  /** Something of another file system stands here; it is shown empty and never entered. */
+  readonly isForeign: boolean
+
+  /** One live name, kept right over renames. No parent: the root, or no name is left (heldFd >= 0). */
+  parent: OriginNode | undefined
+  name: ByteString
+  /** Further live names that were looked up (hard links). */
+  otherPlaces: Place[] | undefined
+
+  /** How many nodes and handles need this one; it stays known while any does. */
+  references = 0
+  /** The root, the retired directory, and files whose last name is gone while someone holds them: O_PATH. */
+  heldFd = -1
+  /** One of its links is the one in the retired directory, which the live tree does not count. */
+  hasRetiredLink = false
+
+  /** Equal to the newest label: it is known to be born since that snapshot. */
+  bornLabel = -1
+  /** Equal to the newest label: it is known to stand in that snapshot. */
+  keptLabel = -1
+  /** Equal to the newest label: its attributes are preserved for that snapshot. */
+  attributesLabel = -1
+
+  constructor(object: ObjectId, type: number, isForeign: boolean) {
+    this.object = object
+    this.type = type
+    this.isForeign = isForeign
+    this.parent = undefined
+    this.name = nowhere
+  }
+
+  get hasPlace(): boolean {
+    return this.parent !== undefined
+  }
+
+  addPlace(parent: OriginNode, name: ByteString): void {
+    if (this.parent === parent && this.name === name) return
+    if (this.parent === undefined) {
+      this.parent = parent
+      this.name = name
+    } else {
+      this.otherPlaces ??= []
+      if (this.otherPlaces.some((place) => place.parent === parent && place.name === name)) return
+      this.otherPlaces.push({ parent, name })
+    }
+    parent.references++
+  }
+
+  removePlace(parent: OriginNode, name: ByteString): void {
+    if (this.parent === parent && this.name === name) {
+      const next = this.otherPlaces?.shift()
+      this.parent = next?.parent
+      this.name = next?.name ?? nowhere
+    } else {
+      const index =
+        this.otherPlaces?.findIndex((place) => place.parent === parent && place.name === name) ?? -1
+      if (index < 0) return
+      this.otherPlaces?.splice(index, 1)
+    }
+    if (this.otherPlaces?.length === 0) this.otherPlaces = undefined
+    parent.references--
+  }
+}

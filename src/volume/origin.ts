@@ -1,0 +1,258 @@
+import { directoryTypeOf, FileType, StatField, statFieldCount } from '../base/attributes.js'
+import type { Attributes } from '../base/attributes.js'
+import type { ByteString } from '../base/bytes.js'
+import { checked, FsError, fsErrorOf } from '../base/errno.js'
+import type { ObjectId } from '../base/ids.js'
+import type { Native } from '../base/native.js'
+import { O } from '../base/open-flags.js'
+import { DirectoryDescriptors } from './directory-descriptors.js'
+import { OriginNode } from './origin-node.js'
+
+const self = '' as ByteString
+
+/** Numbers from here on stand for what another file system shows, so that they meet none of ours. */
+const foreignObjectBase = 2 ** 52
+
+/**
+ * The origin's tree as bygone reaches it: from one descriptor, taken before anything was mounted over it.
+ *
+ * Owns the nodes (one for each inode in use) and the descriptors that lead to them. Changes nothing in the origin.
+ */
+export class Origin {
+  readonly native: Native
+  readonly root: OriginNode
+  /** ORIGIN/.bygone/retired: keeps what snapshots need and the live tree has removed. */
+  readonly retired: OriginNode
+  readonly directories: DirectoryDescriptors
+  /** What the last `stat…` call found. One buffer, for no request may allocate; read it at once. */
+  readonly stat = new Float64Array(statFieldCount)
+
+  readonly #device: number
+  readonly #nodes = new Map<ObjectId, OriginNode>()
+
+  /** Takes over both descriptors (O_PATH). */
+  constructor(native: Native, rootFd: number, retiredFd: number, descriptorsMax: number) {
+    this.native = native
+    this.directories = new DirectoryDescriptors(native, descriptorsMax)
+    this.root = this.#heldDirectory(rootFd, 'origin')
+    this.#device = this.#field(StatField.dev)
+    this.retired = this.#heldDirectory(retiredFd, 'retired directory')
+    if (this.#field(StatField.dev) !== this.#device) {
+      throw new FsError('EXDEV', 'the retired directory is not on the file system of the origin')
+    }
+    this.#nodes.set(this.root.object, this.root)
+    this.#nodes.set(this.retired.object, this.retired)
+  }
+
+  get nodeCount(): number {
+    return this.#nodes.size
+  }
+
+  known(object: ObjectId): OriginNode | undefined {
+    return this.#nodes.get(object)
+  }
+
+  /** Fills `stat` for a name; false if there is no such name. */
+  statName(directory: OriginNode, name: ByteString): boolean {
+    if (directory.isForeign) return false
+    const result = this.native.statAt(this.directories.of(directory), name, this.stat)
+    if (result >= 0) return true
+    const error = fsErrorOf(result, 'stat')
+    if (error.code === 'ENOENT') return false
+    throw error
+  }
+
+  /** Fills `stat` for a node. ESTALE if it is not where it was: the origin was changed behind the mount. */
+  statNode(node: OriginNode): void {
+    if (node.heldFd >= 0) {
+      checked(this.native.statAt(node.heldFd, self, this.stat), 'stat')
+      return
+    }
+    if (node.parent !== undefined && this.#isAt(node, node.parent, node.name)) return
+    for (const place of node.otherPlaces ?? []) {
+      if (this.#isAt(node, place.parent, place.name)) return
+    }
+    throw new FsError('ESTALE', `object ${node.object} is not where it was`)
+  }
+
+  /** The node for what `statName` has just found at (parent, name); made if it was not known. */
+  nodeFromStat(parent: OriginNode, name: ByteString): OriginNode {
+    const object = this.objectFromStat()
+    const type = this.typeFromStat()
+    const isNew = !this.#nodes.has(object)
+    const node = this.#nodeFor(object, type, this.isForeignFromStat())
+    node.addPlace(parent, name)
+    const mayHaveRetiredLink = type !== FileType.directory && this.linksFromStat() > 1
+    if (isNew && mayHaveRetiredLink) this.#noteRetiredLink(node)
+    return node
+  }
+
+  objectFromStat(): ObjectId {
+    const ino = this.#field(StatField.ino)
+    if (!Number.isSafeInteger(ino) || ino >= foreignObjectBase) {
+      throw new FsError('EOVERFLOW', `inode number ${ino} is larger than bygone can keep`)
+    }
+    return (this.isForeignFromStat() ? foreignObjectBase + ino : ino) as ObjectId
+  }
+
+  /** Another file system, or another part of this one, is mounted on it. */
+  isForeignFromStat(): boolean {
+    return this.#field(StatField.dev) !== this.#device || this.#field(StatField.isMountRoot) === 1
+  }
+
+  typeFromStat(): number {
+    return this.#field(StatField.mode) & FileType.mask
+  }
+
+  directoryTypeFromStat(): number {
+    return directoryTypeOf(this.#field(StatField.mode))
+  }
+
+  linksFromStat(): number {
+    return this.#field(StatField.nlink)
+  }
+
+  sizeFromStat(): number {
+    return this.#field(StatField.size)
+  }
+
+  /** Copies `stat` for the node it belongs to; the link in the retired directory is not counted. */
+  attributesFromStat(node: OriginNode, to: Attributes): void {
+    const stat = this.stat
+    to.inoHigh = Math.floor(node.object / 2 ** 32)
+    to.inoLow = node.object >>> 0
+    to.mode = stat[StatField.mode] ?? 0
+    to.nlink = this.#liveLinksFromStat(node)
+    to.uid = stat[StatField.uid] ?? 0
+    to.gid = stat[StatField.gid] ?? 0
+    to.rdev = stat[StatField.rdev] ?? 0
+    to.sizeBytes = stat[StatField.size] ?? 0
+    to.blocks = stat[StatField.blocks] ?? 0
+    to.blockBytes = stat[StatField.blockBytes] ?? 0
+    to.atimeSec = stat[StatField.atimeSec] ?? 0
+    to.atimeNsec = stat[StatField.atimeNsec] ?? 0
+    to.mtimeSec = stat[StatField.mtimeSec] ?? 0
+    to.mtimeNsec = stat[StatField.mtimeNsec] ?? 0
+    to.ctimeSec = stat[StatField.ctimeSec] ?? 0
+    to.ctimeNsec = stat[StatField.ctimeNsec] ?? 0
+    to.btimeSec = stat[StatField.btimeSec] ?? Number.NaN
+    to.btimeNsec = stat[StatField.btimeNsec] ?? 0
+  }
+
+  /** Opens a node; the caller closes. `flags` without O_CREAT. */
+  open(node: OriginNode, flags: number): number {
+    if (node.isForeign) throw new FsError('EXDEV', 'another file system is mounted here')
+    if (node.heldFd >= 0) return checked(this.native.reopen(node.heldFd, flags), 'open')
+    if (node.parent === undefined) throw new FsError('ESTALE', `object ${node.object} has no name`)
+    const parentFd = this.directories.of(node.parent)
+    return checked(this.native.openAt(parentFd, node.name, flags | O.NOFOLLOW, 0), 'open')
+  }
+
+  /** Calls `use` with an O_PATH descriptor of the node. */
+  withPath<T>(node: OriginNode, use: (fd: number) => T): T {
+    if (node.heldFd >= 0) return use(node.heldFd)
+    if (node.type === FileType.directory && !node.isForeign) return use(this.directories.of(node))
+    const fd = this.open(node, O.PATH)
+    try {
+      return use(fd)
+    } finally {
+      this.native.close(fd)
+    }
+  }
+
+  /** The name that an object's link in the retired directory has. */
+  retiredName(object: ObjectId): ByteString {
+    return object.toString(16) as ByteString
+  }
+
+  /** The node has a link in the retired directory: that is one of its places, the last to be used. */
+  noteRetired(node: OriginNode): void {
+    node.hasRetiredLink = true
+    node.addPlace(this.retired, this.retiredName(node.object))
+  }
+
+  hasRetired(object: ObjectId): boolean {
+    const found = this.statName(this.retired, this.retiredName(object))
+    return found && this.#field(StatField.ino) === object
+  }
+
+  /** Nobody needs the node any more: forgets it, and its parents if they were kept only for it. */
+  release(node: OriginNode): void {
+    let unneeded: OriginNode | undefined = node
+    while (unneeded !== undefined && this.#isUnneeded(unneeded)) {
+      const gone: OriginNode = unneeded
+      const parent = gone.parent
+      if (this.#nodes.get(gone.object) === gone) this.#nodes.delete(gone.object)
+      this.directories.drop(gone)
+      if (gone.heldFd >= 0) this.native.close(gone.heldFd)
+      gone.heldFd = -1
+      const others = gone.otherPlaces ?? []
+      gone.otherPlaces = undefined
+      if (parent !== undefined) gone.removePlace(parent, gone.name)
+      for (const place of others) {
+        place.parent.references--
+        if (place.parent !== parent) this.release(place.parent)
+      }
+      unneeded = parent
+    }
+  }
+
+  /** A node for a file that has no name (yet): it is held by a descriptor of its own. */
+  addHeld(fd: number): OriginNode {
+    checked(this.native.statAt(fd, self, this.stat), 'stat')
+    const node = this.#nodeFor(this.objectFromStat(), this.typeFromStat(), false)
+    node.heldFd = fd
+    return node
+  }
+
+  close(): void {
+    this.directories.close()
+    for (const node of this.#nodes.values()) {
+      if (node.heldFd >= 0) this.native.close(node.heldFd)
+      node.heldFd = -1
+    }
+    this.#nodes.clear()
+  }
+
+  #liveLinksFromStat(node: OriginNode): number {
+    if (!node.hasRetiredLink) return this.linksFromStat()
+    return node.type === FileType.directory ? 0 : this.linksFromStat() - 1
+  }
+
+  #isUnneeded(node: OriginNode): boolean {
+    const isPermanent = node === this.root || node === this.retired
+    return !isPermanent && node.lookups === 0 && node.references === 0
+  }
+
+  #nodeFor(object: ObjectId, type: number, isForeign: boolean): OriginNode {
+    let node = this.#nodes.get(object)
+    if (node?.type !== type) {
+      // A known inode that changed its type was freed and used again behind our back. Whoever still
+      // holds the old node finds out by ESTALE.
+      node = new OriginNode(object, type, isForeign)
+      this.#nodes.set(object, node)
+    }
+    return node
+  }
+
+  #heldDirectory(fd: number, what: string): OriginNode {
+    checked(this.native.statAt(fd, self, this.stat), what)
+    const node = new OriginNode(this.#field(StatField.ino) as ObjectId, FileType.directory, false)
+    node.heldFd = fd
+    return node
+  }
+
+  #isAt(node: OriginNode, parent: OriginNode, name: ByteString): boolean {
+    return this.statName(parent, name) && this.objectFromStat() === node.object
+  }
+
+  #noteRetiredLink(node: OriginNode): void {
+    const saved = this.stat.slice()
+    if (this.hasRetired(node.object)) this.noteRetired(node)
+    this.stat.set(saved)
+  }
+
+  #field(index: number): number {
+    return this.stat[index] ?? 0
+  }
+}

@@ -1,0 +1,230 @@
+import { FileType } from '../base/attributes.js'
+import type { Attributes } from '../base/attributes.js'
+import type { ByteString } from '../base/bytes.js'
+import { FsError, fsErrorOf, isErrno } from '../base/errno.js'
+import type { Label, ObjectId } from '../base/ids.js'
+import { O } from '../base/open-flags.js'
+import type { PreservedAttributes } from '../store/elements.js'
+import type { VolumeStore } from '../store/volume-store.js'
+import { Listing, ListingBuilder } from './listing.js'
+import type { Locator } from './locator.js'
+import type { Origin } from './origin.js'
+import type { OriginNode } from './origin-node.js'
+import { pastInodeNumber, PastNode } from './past-node.js'
+import type { HiddenNames } from './hidden-names.js'
+
+/**
+ * One snapshot as a tree: the origin's names, attributes and links, with the elements applied that the
+ * snapshot sees. A directory without elements is listed at the origin's speed.
+ *
+ * Several trees may show one snapshot under several names (`@GMT-…`, `@latest`, …), each with nodes of its own, since
+ * the kernel allows a directory one name only.
+ */
+export class PastTree {
+  readonly label: Label
+  readonly root: PastNode
+  readonly #origin: Origin
+  readonly #store: VolumeStore
+  readonly #locator: Locator
+  readonly #hidden: HiddenNames
+  readonly #nodes = new Map<ObjectId, PastNode>()
+  readonly #inode = { high: 0, low: 0 }
+
+  constructor(
+    label: Label,
+    origin: Origin,
+    store: VolumeStore,
+    locator: Locator,
+    hidden: HiddenNames,
+  ) {
+    this.label = label
+    this.#origin = origin
+    this.#store = store
+    this.#locator = locator
+    this.#hidden = hidden
+    const { object } = origin.root
+    this.root = new PastNode(this, object, undefined, '' as ByteString, FileType.directory, false)
+    this.#nodes.set(object, this.root)
+  }
+
+  get nodeCount(): number {
+    return this.#nodes.size
+  }
+
+  lookup(directory: PastNode, name: ByteString): PastNode | undefined {
+    if (directory.isForeign) return undefined
+    if (directory === this.root && this.#hidden.has(name)) return undefined
+    const element = this.#store.findName(directory.object, name, this.label)
+    if (element?.object === 0) return undefined
+    if (element !== undefined) {
+      return this.child(directory, name, element.object, element.type << 12)
+    }
+    const inOrigin = this.#originOf(directory)
+    if (!this.#origin.statName(inOrigin, name)) return undefined
+    return this.child(
+      directory,
+      name,
+      this.#origin.objectFromStat(),
+      this.#origin.typeFromStat(),
+      this.#origin.isForeignFromStat(),
+    )
+  }
+
+  /** The node of a name that is known to lead to `object`. */
+  child(
+    parent: PastNode,
+    name: ByteString,
+    object: ObjectId,
+    type: number,
+    isForeign = false,
+  ): PastNode {
+    let node = this.#nodes.get(object)
+    if (node === undefined) {
+      node = new PastNode(this, object, parent, name, type, isForeign)
+      this.#nodes.set(object, node)
+      parent.references++
+    }
+    return node
+  }
+
+  attributes(node: PastNode, to: Attributes): void {
+    const preserved = this.#store.findAttributes(node.object, this.label)
+    if (preserved !== undefined) Object.assign(to, preserved.attributes)
+    else {
+      this.#withOrigin(node, (inOrigin) => {
+        this.#origin.attributesFromStat(inOrigin, to)
+      })
+    }
+    pastInodeNumber(this.label, node.object, this.#inode)
+    to.inoHigh = this.#inode.high
+    to.inoLow = this.#inode.low
+  }
+
+  list(directory: PastNode): Listing {
+    if (directory.isForeign) return new ListingBuilder().build()
+    const elements = this.#store.listNames(directory.object, this.label)
+    const current = this.#listOrigin(directory)
+    const isPlain = elements.size === 0 && directory !== this.root
+    if (isPlain) return current
+    const builder = new ListingBuilder()
+    for (let position = 0; position < current.end;) {
+      position = current.read(position)
+      const isHidden = directory === this.root && this.#hidden.has(current.name)
+      if (!isHidden && !elements.has(current.name)) {
+        builder.add(current.ino, current.type, current.name)
+      }
+    }
+    for (const [name, element] of elements) {
+      const isHidden = directory === this.root && this.#hidden.has(name)
+      if (element.object !== 0 && !isHidden) builder.add(element.object, element.type, name)
+    }
+    return builder.build()
+  }
+
+  readlink(node: PastNode): ByteString {
+    return this.#withOrigin(node, (inOrigin) => {
+      if (inOrigin.parent === undefined) throw new FsError('EINVAL', 'not a symlink')
+      const parentFd = this.#origin.directories.of(inOrigin.parent)
+      const target = this.#origin.native.readlinkAt(parentFd, inOrigin.name)
+      if (typeof target === 'number') throw fsErrorOf(target, 'readlink')
+      return target
+    })
+  }
+
+  getXattr(node: PastNode, name: ByteString): Uint8Array {
+    const preserved = this.#preservedXattrs(node)
+    if (preserved !== undefined) {
+      const found = preserved.find(([each]) => each === name)
+      if (found === undefined) throw new FsError('ENODATA', 'no such xattr')
+      return found[1]
+    }
+    return this.#withOrigin(node, (inOrigin) =>
+      this.#origin.withPath(inOrigin, (fd) => {
+        const value = this.#origin.native.getXattrPath(fd, name)
+        if (typeof value === 'number') throw fsErrorOf(value, 'getxattr')
+        return value
+      }),
+    )
+  }
+
+  listXattr(node: PastNode): Uint8Array {
+    const preserved = this.#preservedXattrs(node)
+    if (preserved !== undefined) {
+      return Buffer.from(preserved.map(([name]) => `${name}\0`).join(''), 'latin1')
+    }
+    return this.#withOrigin(node, (inOrigin) =>
+      this.#origin.withPath(inOrigin, (fd) => {
+        const list = this.#origin.native.listXattrPath(fd)
+        if (typeof list === 'number') throw fsErrorOf(list, 'listxattr')
+        return list
+      }),
+    )
+  }
+
+  /** The origin's node that a file of the snapshot still reads from. The caller takes a reference or releases it. */
+  locate(node: PastNode): OriginNode {
+    return this.#locator.find(node)
+  }
+
+  /** Nobody needs the node any more: forgets it, and those above that were kept only for it. */
+  release(node: PastNode): void {
+    let unneeded = node
+    while (unneeded.lookups === 0 && unneeded.references === 0) {
+      const { origin, parent } = unneeded
+      unneeded.origin = undefined
+      if (origin !== undefined) {
+        origin.references--
+        this.#origin.release(origin)
+      }
+      if (parent === undefined) return
+      this.#nodes.delete(unneeded.object)
+      parent.references--
+      unneeded = parent
+    }
+  }
+
+  #preservedXattrs(node: PastNode): PreservedAttributes['xattrs'] | undefined {
+    return this.#store.findAttributes(node.object, this.label)?.xattrs
+  }
+
+  #withOrigin<T>(node: PastNode, use: (inOrigin: OriginNode) => T): T {
+    const inOrigin = node.origin ?? this.#locator.find(node)
+    if (node.origin !== undefined) this.#origin.statNode(inOrigin)
+    try {
+      return use(inOrigin)
+    } finally {
+      this.#origin.release(inOrigin)
+    }
+  }
+
+  #originOf(directory: PastNode): OriginNode {
+    if (directory.origin === undefined) {
+      const found = this.#locator.find(directory)
+      found.references++
+      directory.origin = found
+    }
+    return directory.origin
+  }
+
+  #listOrigin(directory: PastNode): Listing {
+    const { native } = this.#origin
+    const fd = this.#openDirectory(this.#originOf(directory))
+    try {
+      const bytes = native.readDirectory(fd)
+      if (typeof bytes === 'number') throw fsErrorOf(bytes, 'readdir')
+      return new Listing(bytes)
+    } finally {
+      native.close(fd)
+    }
+  }
+
+  #openDirectory(directory: OriginNode): number {
+    const flags = O.RDONLY | O.DIRECTORY
+    try {
+      return this.#origin.open(directory, flags | O.NOATIME)
+    } catch (error) {
+      if (!isErrno(error, 'EPERM')) throw error
+      return this.#origin.open(directory, flags)
+    }
+  }
+}

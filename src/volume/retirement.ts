@@ -1,0 +1,136 @@
+import { FileType } from '../base/attributes.js'
+import type { ByteString } from '../base/bytes.js'
+import { checked, fsErrorOf, isErrno } from '../base/errno.js'
+import { O, Rename } from '../base/open-flags.js'
+import type { Origin } from './origin.js'
+import type { OriginNode, Place } from './origin-node.js'
+
+/**
+ * Keeps what the live tree removes and a snapshot needs: by a rename into the retired directory, so
+ * that nothing is copied, whatever its size, and its inode number is not used again.
+ *
+ * The index already says where each object will be; a crash between two steps leaves it at its old
+ * place, which the index names too.
+ */
+export class Retirement {
+  readonly #origin: Origin
+  #retiredCount = 0
+
+  constructor(origin: Origin) {
+    this.#origin = origin
+  }
+
+  /** Since the mount. */
+  get retiredCount(): number {
+    return this.#retiredCount
+  }
+
+  /** Takes the name `place` from the live tree. */
+  retire(node: OriginNode, place: Place): void {
+    const { native, directories } = this.#origin
+    if (this.#isRetired(node)) {
+      // Another of its names was retired before: one link keeps the file.
+      checked(native.unlinkAt(directories.of(place.parent), place.name, 0), 'unlink')
+      return
+    }
+    this.#moveIn(place, node)
+  }
+
+  /** Retires `target`, which stands at `to`, while `rename` puts what is at `from` there: no moment without a file at `to`. */
+  replace(
+    target: OriginNode,
+    from: Place,
+    to: Place,
+    rename: (from: Place, to: Place) => void,
+  ): void {
+    if (target.type === FileType.directory) {
+      this.#replaceByExchange(target, from, to)
+      return
+    }
+    if (!this.#isRetired(target)) {
+      try {
+        this.#linkIn(target, to)
+      } catch (error) {
+        // EMLINK: no link can be added; EPERM, EOPNOTSUPP: the file system has no hard links.
+        if (!isErrno(error, 'EMLINK', 'EPERM', 'EOPNOTSUPP')) throw error
+        this.#replaceByExchange(target, from, to)
+        return
+      }
+    }
+    rename(from, to)
+  }
+
+  /**
+   * `node` is about to lose a name for good. If somebody still holds it, it keeps a descriptor: so
+   * its number can't be used again meanwhile, and calls on it go on working.
+   */
+  hold(node: OriginNode): void {
+    const isHeldOn = node.lookups > 0 || node.references > 0
+    if (!isHeldOn || node.isForeign || node.heldFd >= 0 || node.otherPlaces !== undefined) return
+    node.heldFd = this.#origin.open(node, O.PATH)
+  }
+
+  #isRetired(node: OriginNode): boolean {
+    if (node.type === FileType.directory) return false
+    return node.hasRetiredLink
+  }
+
+  #linkIn(node: OriginNode, place: Place): void {
+    const { native, directories } = this.#origin
+    const result = native.linkAt(
+      directories.of(place.parent),
+      place.name,
+      directories.of(this.#origin.retired),
+      this.#nameOf(node),
+    )
+    checked(result, 'link into the retired directory')
+    this.#noteRetired(node)
+  }
+
+  #replaceByExchange(target: OriginNode, from: Place, to: Place): void {
+    const { native, directories } = this.#origin
+    const result = native.renameAt(
+      directories.of(from.parent),
+      from.name,
+      directories.of(to.parent),
+      to.name,
+      Rename.exchange,
+    )
+    checked(result, 'rename')
+    this.#moveIn(from, target)
+  }
+
+  #moveIn(place: Place, node: OriginNode): void {
+    const { native, directories } = this.#origin
+    const move = () =>
+      native.renameAt(
+        directories.of(place.parent),
+        place.name,
+        directories.of(this.#origin.retired),
+        this.#nameOf(node),
+        0,
+      )
+    let result = move()
+    if (isErrno(fsErrorOrUndefined(result), 'EACCES') && node.type === FileType.directory) {
+      // Moving a directory changes its '..', which asks an ordinary user for write permission on it.
+      // Its mode is preserved already, and no live name leads to it from now on.
+      this.#origin.withPath(node, (fd) => native.chmodPath(fd, 0o700))
+      result = move()
+    }
+    checked(result, 'rename into the retired directory')
+    this.#noteRetired(node)
+  }
+
+  #noteRetired(node: OriginNode): void {
+    this.#retiredCount++
+    this.#origin.noteRetired(node)
+  }
+
+  #nameOf(node: OriginNode): ByteString {
+    return this.#origin.retiredName(node.object)
+  }
+}
+
+function fsErrorOrUndefined(result: number): Error | undefined {
+  return result < 0 ? fsErrorOf(result, 'rename') : undefined
+}

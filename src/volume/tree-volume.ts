@@ -1,0 +1,151 @@
+import { FsError } from '../base/errno.js'
+import type { ByteString } from '../base/bytes.js'
+import type { Label } from '../base/ids.js'
+import { native } from '../base/native.js'
+import type { Guards } from '../base/native.js'
+import { O } from '../base/open-flags.js'
+import { checked, fsErrorOf } from '../base/errno.js'
+import type { SnapshotRecord } from '../store/snapshot-record.js'
+import type { VolumeStore } from '../store/volume-store.js'
+import { Births } from './births.js'
+import { ChunkPreserver } from './chunk-preserver.js'
+import { Epoch } from './epoch.js'
+import { bygoneDirectory, HiddenNames } from './hidden-names.js'
+import { Listing } from './listing.js'
+import { LiveFiles } from './live-files.js'
+import { LiveNames } from './live-names.js'
+import { Locator } from './locator.js'
+import { Origin } from './origin.js'
+import { PastFile } from './past-file.js'
+import type { PastNode } from './past-node.js'
+import { PastTree } from './past-tree.js'
+import { Preserver } from './preserver.js'
+import { Retirement } from './retirement.js'
+
+/** More than the levels of the deepest path, 2,048, with room for the two directories of a rename. */
+const directoryDescriptorsMax = 4096
+
+export interface TreeVolumeOptions {
+  /** O_PATH, taken before anything was mounted over the origin; the volume takes it over. */
+  readonly originFd: number
+  readonly store: VolumeStore
+  readonly chunkBytes: number
+  /** Oldest first. */
+  readonly snapshots: readonly SnapshotRecord[]
+}
+
+/**
+ * A directory under bygone's care: its live tree, and its past.
+ *
+ * Belongs to one thread, which carries out one request after the other: so nothing here locks, and a cut
+ * stands between two requests.
+ */
+export class TreeVolume {
+  readonly origin: Origin
+  readonly store: VolumeStore
+  readonly guards: Guards
+  readonly names: LiveNames
+  readonly files: LiveFiles
+  readonly chunks: ChunkPreserver
+  readonly births: Births
+  readonly hidden = new HiddenNames()
+  readonly #locator: Locator
+  readonly #epoch: Epoch
+  readonly #retirement: Retirement
+  readonly #snapshots: SnapshotRecord[]
+
+  private constructor(options: TreeVolumeOptions, retiredFd: number) {
+    const addon = native()
+    this.store = options.store
+    this.#snapshots = [...options.snapshots]
+    this.#epoch = new Epoch(this.#snapshots.at(-1)?.label ?? (0 as Label))
+    this.origin = new Origin(addon, options.originFd, retiredFd, directoryDescriptorsMax)
+    this.guards = new addon.Guards()
+    this.guards.setEpoch(this.#epoch.newest)
+    this.births = new Births(this.store, this.origin, this.#epoch)
+    const preserver = new Preserver(this.store, this.origin, this.births, this.#epoch)
+    this.#retirement = new Retirement(this.origin)
+    this.chunks = new ChunkPreserver(
+      options.chunkBytes,
+      this.guards,
+      this.store,
+      this.origin,
+      this.births,
+      preserver,
+      this.#epoch,
+    )
+    this.names = new LiveNames(this.origin, this.births, preserver, this.#retirement)
+    this.files = new LiveFiles(this.origin, preserver, this.chunks)
+    this.#locator = new Locator(this.origin, this.store)
+  }
+
+  /** ORIGIN/.bygone/retired must exist. */
+  static open(options: TreeVolumeOptions): TreeVolume {
+    const addon = native()
+    const flags = O.PATH | O.DIRECTORY | O.NOFOLLOW
+    const own = checked(addon.openAt(options.originFd, bygoneDirectory, flags, 0), '.bygone')
+    const retired = addon.openAt(own, 'retired' as ByteString, flags, 0)
+    addon.close(own)
+    return new TreeVolume(options, checked(retired, '.bygone/retired'))
+  }
+
+  /** Oldest first. */
+  get snapshots(): readonly SnapshotRecord[] {
+    return this.#snapshots
+  }
+
+  /** Names in the origin's root that the mount hides because it shows snapshots under them. */
+  get collisions(): readonly ByteString[] {
+    const addon = this.origin.native
+    const fd = checked(addon.reopen(this.origin.root.heldFd, O.RDONLY | O.DIRECTORY), 'open')
+    const bytes = addon.readDirectory(fd)
+    addon.close(fd)
+    if (typeof bytes === 'number') throw fsErrorOf(bytes, 'readdir')
+    const listing = new Listing(bytes)
+    const found: ByteString[] = []
+    for (let position = 0; position < listing.end;) {
+      position = listing.read(position)
+      if (this.hidden.isTaken(listing.name)) found.push(listing.name)
+    }
+    return found
+  }
+
+  /**
+   * From now on the newest snapshot is `record`: what it will need is preserved before it changes. Touches no
+   * list, whatever the size of the tree.
+   */
+  cut(record: SnapshotRecord): void {
+    if (record.label <= this.#epoch.newest) {
+      throw new Error(`label ${record.label} is not newer than ${this.#epoch.newest}`)
+    }
+    this.#snapshots.push(record)
+    this.#epoch.newest = record.label
+    this.guards.setEpoch(record.label)
+  }
+
+  /** A snapshot as a tree, with nodes of its own. */
+  past(record: SnapshotRecord): PastTree {
+    return new PastTree(record.label, this.origin, this.store, this.#locator, this.hidden)
+  }
+
+  openPast(node: PastNode, sizeBytes: number): PastFile {
+    if (node.isForeign) throw new FsError('EXDEV', 'another file system is mounted here')
+    return new PastFile(node, sizeBytes, this.store, this.origin, this.chunks)
+  }
+
+  gauges(): Record<string, number> {
+    return {
+      snapshots: this.#snapshots.length,
+      originNodes: this.origin.nodeCount,
+      directoryDescriptors: this.origin.directories.size,
+      openObjects: this.chunks.openCount,
+      retired: this.#retirement.retiredCount,
+      ...this.store.stats(),
+    }
+  }
+
+  /** The store's owner closes it afterwards. */
+  close(): void {
+    this.origin.close()
+  }
+}

@@ -1,0 +1,382 @@
+import { afterEach, describe, expect, test } from 'vitest'
+import { isErrno } from '../../src/base/errno.js'
+import { Fallocate, Rename } from '../../src/base/open-flags.js'
+import { Random, seedOfThisRun } from '../support/random.js'
+import { differences, valuesOfOrigin, valuesOfView } from '../support/view-tree.js'
+import type { TreeValues } from '../support/view-tree.js'
+import { VolumeWorld } from '../support/volume-world.js'
+
+// Goal: every snapshot reads for ever as the tree was at its cut, whatever is done to the live tree.
+// Method: random operations through the file system interface, in one process without a mount; the oracle is a
+// copy of the whole tree in memory at each cut. The kernel's part (lookups given back at any time) is played too.
+
+const chunkBytes = 4096
+const operationCount = Number(process.env['BYGONE_OPERATIONS'] ?? 1500)
+
+class Story {
+  readonly #random: Random
+  readonly #world: VolumeWorld
+  readonly #cuts = new Map<string, TreeValues>()
+  readonly #open: number[] = []
+
+  constructor(seed: number, world: VolumeWorld) {
+    this.#random = new Random(seed)
+    this.#world = world
+  }
+
+  step(): void {
+    const random = this.#random
+    const action = random.weighted<() => void>([
+      [
+        () => {
+          this.#create()
+        },
+        10,
+      ],
+      [
+        () => {
+          this.#write()
+        },
+        16,
+      ],
+      [
+        () => {
+          this.#openFile()
+        },
+        4,
+      ],
+      [
+        () => {
+          this.#writeOpen()
+        },
+        8,
+      ],
+      [
+        () => {
+          this.#closeOpen()
+        },
+        3,
+      ],
+      [
+        () => {
+          this.#truncate()
+        },
+        6,
+      ],
+      [
+        () => {
+          this.#mkdir()
+        },
+        5,
+      ],
+      [
+        () => {
+          this.#unlink()
+        },
+        7,
+      ],
+      [
+        () => {
+          this.#rmdir()
+        },
+        3,
+      ],
+      [
+        () => {
+          this.#rename()
+        },
+        10,
+      ],
+      [
+        () => {
+          this.#link()
+        },
+        5,
+      ],
+      [
+        () => {
+          this.#attributes()
+        },
+        8,
+      ],
+      [
+        () => {
+          this.#xattr()
+        },
+        4,
+      ],
+      [
+        () => {
+          this.#symlink()
+        },
+        2,
+      ],
+      [
+        () => {
+          this.#fallocate()
+        },
+        3,
+      ],
+      [
+        () => {
+          this.#world.driver.forgetAll()
+        },
+        4,
+      ],
+      [
+        () => {
+          this.#snapshot()
+        },
+        3,
+      ],
+      [
+        () => {
+          this.#restart()
+        },
+        0.5,
+      ],
+      [
+        () => {
+          this.#checkOne()
+        },
+        2,
+      ],
+    ])
+    try {
+      action()
+    } catch (error) {
+      // What the origin refuses is part of the story; damage and bugs are not.
+      if (isErrno(error, 'EIO', 'ESTALE', 'EBADF') || !(error instanceof Error && 'errno' in error))
+        throw error
+    }
+  }
+
+  checkAll(): void {
+    for (const name of this.#cuts.keys()) this.#check(name)
+  }
+
+  #check(name: string): void {
+    const expected = this.#cuts.get(name) ?? new Map<string, string>()
+    const actual = valuesOfView(this.#world.driver, name)
+    expect(differences(expected, actual), name).toEqual([])
+  }
+
+  #checkOne(): void {
+    if (this.#cuts.size > 0) this.#check(this.#random.pick([...this.#cuts.keys()]))
+  }
+
+  #snapshot(): void {
+    const record = this.#world.snapshot()
+    this.#cuts.set(record.name, valuesOfOrigin(this.#world.origin))
+    this.#check(record.name)
+  }
+
+  #restart(): void {
+    this.#open.length = 0
+    this.#world.close()
+    this.#world.open()
+  }
+
+  #paths(isWanted: (mode: number) => boolean): string[] {
+    const { driver } = this.#world
+    const paths: string[] = []
+    const walk = (path: string): void => {
+      for (const name of driver.list(path)) {
+        if (path === '' && name.startsWith('@GMT-')) continue
+        const below = path === '' ? name : `${path}/${name}`
+        const mode = driver.find(below)?.attributes.mode ?? 0
+        if (isWanted(mode)) paths.push(below)
+        if ((mode & 0o170000) === 0o040000) walk(below)
+      }
+    }
+    walk('')
+    return paths
+  }
+
+  #directory(): string {
+    return this.#random.pick(['', '', ...this.#paths((mode) => (mode & 0o170000) === 0o040000)])
+  }
+
+  #file(): string | undefined {
+    const files = this.#paths((mode) => (mode & 0o170000) === 0o100000)
+    return files.length === 0 ? undefined : this.#random.pick(files)
+  }
+
+  #any(): string | undefined {
+    const all = this.#paths(() => true)
+    return all.length === 0 ? undefined : this.#random.pick(all)
+  }
+
+  #name(): string {
+    return this.#random.pick(['a', 'b', 'c', 'd', 'e\n', '\xff\xfe', 'f'.repeat(255)])
+  }
+
+  #bytes(): Buffer {
+    const length = this.#random.pick([1, 100, 4095, 4096, 4097, 9000, 20000])
+    return Buffer.alloc(length, this.#random.below(255) + 1)
+  }
+
+  #create(): void {
+    const handle = this.#world.driver.create(this.#directory(), this.#name(), 0o644)
+    if (this.#random.isLikely(0.8)) this.#world.driver.write(handle, 0, this.#bytes())
+    this.#world.driver.close(handle)
+  }
+
+  #write(): void {
+    const file = this.#file()
+    if (file === undefined) return
+    const handle = this.#world.driver.open(file)
+    this.#world.driver.write(handle, this.#random.below(30000), this.#bytes())
+    this.#world.driver.close(handle)
+  }
+
+  #openFile(): void {
+    const file = this.#file()
+    if (file !== undefined && this.#open.length < 6) this.#open.push(this.#world.driver.open(file))
+  }
+
+  #writeOpen(): void {
+    if (this.#open.length === 0) return
+    const handle = this.#random.pick(this.#open)
+    this.#world.driver.write(handle, this.#random.below(30000), this.#bytes())
+  }
+
+  #closeOpen(): void {
+    const handle = this.#open.pop()
+    if (handle !== undefined) this.#world.driver.close(handle)
+  }
+
+  #truncate(): void {
+    const file = this.#file()
+    if (file !== undefined)
+      this.#world.driver.truncate(file, this.#random.pick([0, 1, 4096, 5000, 12288, 100000]))
+  }
+
+  #mkdir(): void {
+    this.#world.driver.mkdir(this.#directory(), this.#name())
+  }
+
+  #unlink(): void {
+    const [directory, name] = split(this.#any())
+    this.#world.driver.unlink(directory, name)
+  }
+
+  #rmdir(): void {
+    const [directory, name] = split(this.#any())
+    this.#world.driver.rmdir(directory, name)
+  }
+
+  #rename(): void {
+    const [directory, name] = split(this.#any())
+    const isExchange = this.#random.isLikely(0.15)
+    const [newDirectory, newName] =
+      isExchange || this.#random.isLikely(0.3)
+        ? split(this.#any())
+        : [this.#directory(), this.#name()]
+    // What the kernel itself refuses before it asks.
+    const from = directory === '' ? name : `${directory}/${name}`
+    const to = newDirectory === '' ? newName : `${newDirectory}/${newName}`
+    if (`${to}/`.startsWith(`${from}/`) || `${from}/`.startsWith(`${to}/`)) return
+    const source = this.#world.driver.find(from)
+    const target = this.#world.driver.find(to)
+    if (source === undefined) return
+    const isDirectory = (mode: number) => (mode & 0o170000) === 0o040000
+    if (
+      !isExchange &&
+      target !== undefined &&
+      isDirectory(source.attributes.mode) !== isDirectory(target.attributes.mode)
+    ) {
+      return
+    }
+    const flags = isExchange && target !== undefined ? Rename.exchange : 0
+    this.#world.driver.rename(directory, name, newDirectory, newName, flags)
+  }
+
+  #link(): void {
+    const file = this.#file()
+    if (file !== undefined) this.#world.driver.link(file, this.#directory(), this.#name())
+  }
+
+  #attributes(): void {
+    const path = this.#any()
+    if (path === undefined) return
+    if (this.#random.isLikely(0.3))
+      this.#world.driver.chown(path, this.#random.below(5), this.#random.below(5))
+    else if (this.#random.isLikely(0.5)) {
+      const mtimeSec = this.#random.pick([-100, 0, 2 ** 31 + 5, 1234567890])
+      this.#world.driver.utimes(path, mtimeSec, this.#random.below(1e9))
+    } else if ((this.#world.driver.find(path)?.attributes.mode ?? 0) < 0o120000) {
+      this.#world.driver.chmod(path, this.#random.pick([0o600, 0o644, 0o755, 0o4755, 0o1777]))
+    }
+  }
+
+  #xattr(): void {
+    const file = this.#file()
+    if (file === undefined) return
+    const name = `user.${this.#random.pick(['x', 'y'])}`
+    if (this.#random.isLikely(0.7))
+      this.#world.driver.setXattr(file, name, `v${this.#random.below(100)}`)
+    else this.#world.driver.removeXattr(file, name)
+  }
+
+  #symlink(): void {
+    this.#world.driver.symlink(this.#directory(), this.#name(), `t${this.#random.below(100)}`)
+  }
+
+  #fallocate(): void {
+    const file = this.#file()
+    if (file === undefined) return
+    const { driver } = this.#world
+    const handle = driver.open(file)
+    try {
+      const mode = this.#random.pick([
+        Fallocate.keepSize | Fallocate.punchHole,
+        Fallocate.zeroRange,
+        Fallocate.collapseRange,
+        Fallocate.insertRange,
+        0,
+      ])
+      driver.fallocate(
+        handle,
+        mode,
+        this.#random.below(4) * 4096,
+        (1 + this.#random.below(3)) * 4096,
+      )
+    } finally {
+      driver.close(handle)
+    }
+  }
+}
+
+function split(path: string | undefined): [string, string] {
+  const slash = path?.lastIndexOf('/') ?? -1
+  if (path === undefined) return ['', 'nothing']
+  return slash < 0 ? ['', path] : [path.slice(0, slash), path.slice(slash + 1)]
+}
+
+describe('snapshots of a tree volume against copies of the whole tree', () => {
+  let world: VolumeWorld | undefined
+  afterEach(() => {
+    world?.remove()
+    world = undefined
+  })
+
+  const first = seedOfThisRun()
+  for (const seed of [first, first + 1, first + 2, first + 3]) {
+    test(`every snapshot stays what it was: BYGONE_SEED=${seed}`, { timeout: 600_000 }, () => {
+      world = new VolumeWorld(chunkBytes)
+      const story = new Story(seed, world)
+      for (let step = 0; step < operationCount; step++) {
+        try {
+          story.step()
+        } catch (error) {
+          throw new Error(`seed ${seed}, step ${step}: ${String(error)}`, { cause: error })
+        }
+      }
+      story.checkAll()
+      world.close()
+      world.open()
+      story.checkAll()
+    })
+  }
+})
