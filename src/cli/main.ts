@@ -1,0 +1,89 @@
+#!/usr/bin/env node
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { Failure } from '../base/failure.js'
+import { listCommand } from './list.js'
+import { mountCommand } from './mount.js'
+import { printNote } from './output.js'
+import { snapshotCommand } from './snapshot.js'
+import { statusCommand } from './status.js'
+import { unmountCommand } from './unmount.js'
+
+/*
+ * The command line. What goes wrong anywhere arrives here and becomes one line on stderr and an exit
+ * code (DESIGN section 2); nothing else prints errors.
+ */
+
+const exitUsage = new Failure('usage', '').exitCode
+
+function program(): Command {
+  const { version } = JSON.parse(
+    readFileSync(new URL('../../package.json', import.meta.url), 'utf8'),
+  ) as { version: string }
+  const bygone = new Command('bygone')
+    .description(
+      'Gives any directory a past: mounts it with its snapshots as read-only @GMT-… directories beside\n' +
+        'the live files.',
+    )
+    .version(version)
+    .addHelpText(
+      'after',
+      `
+Examples:
+  bygone mount /srv/docs
+  bygone snapshot /srv/docs -m "before the upgrade"
+  ls /srv/docs/@latest/ /srv/docs/.snapshots/
+  bygone unmount /srv/docs
+
+VOLUME is a name, an origin, a mount point, or any path inside one. Exit codes: 0 done, 1 failed,
+2 corrupt data or I/O error, 3 exists, 4 store full, 5 no such thing, 64 usage.`,
+    )
+  for (const command of [
+    mountCommand(),
+    unmountCommand(),
+    snapshotCommand(),
+    listCommand(),
+    statusCommand(),
+  ]) {
+    bygone.addCommand(command)
+  }
+  for (const command of [bygone, ...bygone.commands]) {
+    command
+      .exitOverride()
+      .showSuggestionAfterError(false)
+      // Its words come with the CommanderError, and are printed like those of any other failure.
+      .configureOutput({ outputError: () => undefined })
+  }
+  return bygone
+}
+
+async function run(): Promise<number> {
+  const bygone = program()
+  try {
+    if (process.argv.length <= 2) {
+      throw new Failure('usage', 'no command given: `bygone --help` lists them')
+    }
+    await bygone.parseAsync()
+    return 0
+  } catch (error) {
+    if (error instanceof CommanderError && error.exitCode === 0) return 0
+    if (error instanceof CommanderError) {
+      const message = error.message.replace(/^error: /, '').trim()
+      printNote(`${message}; \`bygone --help\` tells more`)
+      return exitUsage
+    }
+    if (error instanceof Failure) {
+      printNote(error.message)
+      return error.exitCode
+    }
+    printNote(`internal error: ${error instanceof Error ? error.message : String(error)}`)
+    if (process.env['BYGONE_TRACE'] !== undefined) console.error(error)
+    return 1
+  }
+}
+
+// Whoever reads a listing may stop in the middle: that is no failure.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error
+})
+process.exitCode = await run()

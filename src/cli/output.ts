@@ -1,0 +1,23 @@
+/** Data for whoever called: on stdout, and nothing else is. */
+export function printLine(line: string): void {
+  process.stdout.write(`${line}\n`)
+}
+
+export function printJson(value: unknown): void {
+  printLine(JSON.stringify(value, undefined, 2))
+}
+
+/** What a person should know: one line on stderr. */
+export function printNote(message: string): void {
+  process.stderr.write(`bygone: ${inOneLine(message)}\n`)
+}
+
+/** Names may hold any character: what would move the cursor or break the line is shown as an escape. */
+export function inOneLine(text: string): string {
+  // eslint-disable-next-line no-control-regex
+  return text.replace(/[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g, (character) => {
+    if (character === '\n') return '\\n'
+    if (character === '\t') return '\\t'
+    return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
+  })
+}

@@ -1,0 +1,74 @@
+import { Command } from 'commander'
+import type { ControlClient } from '../daemon/control-client.js'
+import { findMounted } from '../daemon/volume-finder.js'
+import type { MountedVolumeFound } from '../daemon/volume-finder.js'
+import { printLine } from './output.js'
+
+interface SnapshotFlags {
+  memo?: string
+  tag: string[]
+}
+
+export function snapshotCommand(): Command {
+  return new Command('snapshot')
+    .summary('take a snapshot of a volume, or of several at one instant')
+    .description(
+      'Prints the name of the new snapshot, a line for each volume. Volumes that share a store are\n' +
+        'cut at one instant and get the same name.',
+    )
+    .argument(
+      '[volumes...]',
+      'names, origins or mount points; default: the one around the working directory',
+    )
+    .option('-m, --memo <text>', 'a note that `bygone list` shows')
+    .option('--tag <tag>', 'a name for it below .snapshots/; may be repeated', collect, [])
+    .addHelpText(
+      'after',
+      `
+Examples:
+  bygone snapshot                            of the volume around the working directory
+  bygone snapshot /srv/docs -m "before the upgrade" --tag before-upgrade
+  bygone snapshot docs mail                  both at one instant, if they share a store`,
+    )
+    .action(snapshot)
+}
+
+function collect(tag: string, tags: string[]): string[] {
+  return [...tags, tag]
+}
+
+async function snapshot(volumes: string[], flags: SnapshotFlags): Promise<void> {
+  const found: MountedVolumeFound[] = []
+  try {
+    // All are found before any is cut: a mistyped name takes no snapshot of the others.
+    for (const volume of volumes.length === 0 ? [undefined] : volumes) {
+      found.push(await findMounted(volume))
+    }
+    const names = new Map<string, string>()
+    for (const [client, ids] of byStore(found)) {
+      const cut = await client.request<'snapshot'>({
+        command: 'snapshot',
+        volumes: ids,
+        memo: flags.memo ?? '',
+        tags: flags.tag,
+      })
+      ids.forEach((id, at) => names.set(id, cut.names[at] ?? ''))
+    }
+    for (const { summary } of found) printLine(names.get(summary.id) ?? '')
+  } finally {
+    for (const { client } of found) client.close()
+  }
+}
+
+/** One request a daemon, and each volume once. */
+function byStore(found: readonly MountedVolumeFound[]): Map<ControlClient, string[]> {
+  const clients = new Map<string, ControlClient>()
+  const ids = new Map<ControlClient, string[]>()
+  for (const { client, summary } of found) {
+    const chosen = clients.get(summary.store) ?? client
+    clients.set(summary.store, chosen)
+    const known = ids.get(chosen) ?? []
+    if (!known.includes(summary.id)) ids.set(chosen, [...known, summary.id])
+  }
+  return ids
+}

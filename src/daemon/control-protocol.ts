@@ -1,0 +1,147 @@
+import { Failure } from '../base/failure.js'
+import type { FailureKind } from '../base/failure.js'
+import { parseMountOrder } from './mount-order.js'
+import type { MountOrder } from './mount-order.js'
+
+/**
+ * What goes over the control socket: one JSON object a line, a request and its reply by turns.
+ *
+ * The daemon is asked by whoever may open the socket, so every request is checked when it enters.
+ */
+export type ControlRequest =
+  | { command: 'mount'; order: MountOrder }
+  | { command: 'unmount'; volume: string; force: boolean }
+  | { command: 'snapshot'; volumes: string[]; memo: string; tags: string[] }
+  | { command: 'volumes' }
+  | { command: 'snapshots'; volume: string }
+  | { command: 'status'; volume: string }
+
+export interface ControlResults {
+  mount: MountedReport
+  unmount: null
+  snapshot: { names: string[] }
+  volumes: VolumeSummary[]
+  snapshots: SnapshotSummary[]
+  status: VolumeStatus
+}
+
+export type ControlReply =
+  { ok: true; result: unknown } | { ok: false; kind: FailureKind; message: string }
+
+/** Volumes are named by their id in requests: a client has found it by `volumes`. */
+export interface VolumeSummary {
+  id: string
+  name: string
+  origin: string
+  store: string
+  mountPoint: string | null
+  /** `major:minor` of the mount. */
+  device: string | null
+  snapshots: number
+  newest: string | null
+}
+
+export interface SnapshotSummary {
+  name: string
+  /** ISO 8601, UTC. */
+  time: string
+  /** Its name below `.snapshots/`. */
+  plainName: string
+  memo: string
+  tags: string[]
+}
+
+export interface VolumeStatus extends VolumeSummary {
+  chunkBytes: number
+  state: 'mounted' | 'unmounted'
+  /** The rest is known of mounted volumes only. */
+  pid?: number
+  transport?: string
+  durability?: string
+  mountedAt?: string
+  /** What the kernel and the transport agreed on, and what the transport can't do. */
+  negotiated?: Record<string, unknown>
+  recovery?: Record<string, unknown>
+  gauges?: Record<string, number>
+  log?: string
+}
+
+export interface MountedReport {
+  volume: string
+  name: string
+  mountPoint: string
+  /** What the user should know although the mount succeeded, a line each. */
+  notes: string[]
+}
+
+export const messageBytesMax = 64 * 1024
+
+/** The request in a line, or a Failure of the kind usage. */
+export function parseRequest(line: string): ControlRequest {
+  const message = parseObject(line)
+  const command = message['command']
+  switch (command) {
+    case 'mount':
+      return { command, order: parseMountOrder(message['order']) }
+    case 'unmount':
+      return { command, volume: text(message, 'volume'), force: message['force'] === true }
+    case 'snapshot':
+      return {
+        command,
+        volumes: texts(message, 'volumes'),
+        memo: text(message, 'memo'),
+        tags: texts(message, 'tags'),
+      }
+    case 'volumes':
+      return { command }
+    case 'snapshots':
+    case 'status':
+      return { command, volume: text(message, 'volume') }
+    default:
+      throw new Failure('usage', 'the daemon does not know this command: is it an older version?')
+  }
+}
+
+export function parseReply(line: string): ControlReply {
+  const message = parseObject(line)
+  if (message['ok'] === true) return { ok: true, result: message['result'] }
+  return {
+    ok: false,
+    kind: message['kind'] as FailureKind,
+    message: String(message['message']),
+  }
+}
+
+/** Failures pass as they are; anything else thrown is a bug of the daemon, which its log shows. */
+export function replyOf(error: unknown): ControlReply {
+  if (error instanceof Failure) return { ok: false, kind: error.kind, message: error.message }
+  const message = error instanceof Error ? error.message : String(error)
+  return { ok: false, kind: 'failed', message: `internal error: ${message}` }
+}
+
+function parseObject(line: string): Record<string, unknown> {
+  let value: unknown
+  try {
+    value = JSON.parse(line)
+  } catch {
+    throw new Failure('usage', 'a control message is one JSON object a line')
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new Failure('usage', 'a control message is one JSON object a line')
+  }
+  return value as Record<string, unknown>
+}
+
+function text(message: Record<string, unknown>, field: string): string {
+  const value = message[field]
+  if (typeof value !== 'string') throw new Failure('usage', `${field} must be a text`)
+  return value
+}
+
+function texts(message: Record<string, unknown>, field: string): string[] {
+  const value = message[field]
+  if (!Array.isArray(value) || !value.every((each) => typeof each === 'string')) {
+    throw new Failure('usage', `${field} must be a list of texts`)
+  }
+  return value
+}

@@ -1,0 +1,99 @@
+import { Failure } from '../base/failure.js'
+import type { Native } from '../base/native.js'
+import { ControlServer } from './control-server.js'
+import type { MountedReport } from './control-protocol.js'
+import { Daemon } from './daemon.js'
+import type { Log } from './daemon-log.js'
+import { checkMountAbility } from './kernel-mount.js'
+import type { MountOrder } from './mount-order.js'
+import { checkMountPaths } from './mount-paths.js'
+import { OriginDirectory } from './origin-directory.js'
+import { makeRuntimeDirectory, removeStaleSockets, storeSocket } from './runtime-directory.js'
+import { StoreDirectory } from './store-directory.js'
+import { Undo } from './undo.js'
+
+export interface RunOptions {
+  /** Aborted: end as after SIGTERM. */
+  cancel?: AbortSignal
+  /** The first volume's mount works. */
+  onMounted: (report: MountedReport) => void
+  /** Gets what goes to the log too. */
+  echo?: Log
+}
+
+/**
+ * A daemon's life: opens the store, mounts a first volume, serves commands until no volume is left.
+ * Resolves to whether all ended well. If the first mount fails, nothing of it is left; throws why, and
+ * StoreServed if the store has a daemon.
+ */
+export async function runDaemon(
+  native: Native,
+  order: MountOrder,
+  options: RunOptions,
+): Promise<boolean> {
+  // The signals wait until there is something to end: a mount half made would stay.
+  const end = new AbortController()
+  const onSignal = () => {
+    end.abort()
+  }
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+  for (const signal of signals) process.on(signal, onSignal)
+  options.cancel?.addEventListener('abort', onSignal)
+  const undo = new Undo()
+  try {
+    native.raiseDescriptorLimit()
+    const { daemon, server, report } = await start(native, order, undo, options.echo)
+    undo.forget()
+    options.onMounted(report)
+    const shutDown = () => void daemon.shutDown()
+    if (end.signal.aborted) shutDown()
+    else end.signal.addEventListener('abort', shutDown)
+    const isClean = await daemon.ended
+    await server.close()
+    return isClean
+  } catch (error) {
+    await undo.run((problem) => options.echo?.(`could not tidy up: ${String(problem)}`))
+    throw error
+  } finally {
+    for (const signal of signals) process.off(signal, onSignal)
+  }
+}
+
+/** Whatever it opens, `undo` closes until it is forgotten. */
+async function start(native: Native, order: MountOrder, undo: Undo, echo: Log | undefined) {
+  await checkMountPaths(order)
+  checkMountAbility(order)
+  const origin = OriginDirectory.open(native, order.origin, undo)
+  const store = StoreDirectory.open(native, order.store, undo)
+  const log: Log = (line) => {
+    store.log.write(line)
+    echo?.(line)
+  }
+  const runtimeDirectory = makeRuntimeDirectory()
+  await removeStaleSockets(runtimeDirectory, Date.now())
+  const daemon = new Daemon({
+    native,
+    store,
+    runtimeDirectory,
+    stopListening: () => {
+      server.stopListening()
+    },
+    log,
+    now: () => new Date(),
+  })
+  const server: ControlServer = new ControlServer({
+    path: storeSocket(runtimeDirectory, store.key),
+    ownUid: process.geteuid?.() ?? 0,
+    peerUid: (fd) => native.peerUid(fd),
+    handle: daemon.handle,
+    log,
+  })
+  undo.add(() => server.close())
+  await server.listen()
+  try {
+    const report = await daemon.mount(order, origin, undo)
+    return { daemon, server, report }
+  } catch (error) {
+    throw error instanceof Failure ? store.named(error) : error
+  }
+}

@@ -1,0 +1,295 @@
+import { join } from 'node:path'
+import { Failure } from '../base/failure.js'
+import type { Native } from '../base/native.js'
+import type { VolumeRecord } from '../store/catalog-data.js'
+import type {
+  ControlRequest,
+  MountedReport,
+  SnapshotSummary,
+  VolumeStatus,
+  VolumeSummary,
+} from './control-protocol.js'
+import { DaemonEnding } from './control-server.js'
+import type { Log } from './daemon-log.js'
+import { errnoCodeOf, failureOf } from './failure-of.js'
+import { KeyLocks } from './key-locks.js'
+import { checkMountAbility } from './kernel-mount.js'
+import type { MountOrder } from './mount-order.js'
+import { checkMountPaths } from './mount-paths.js'
+import { MountedVolume } from './mounted-volume.js'
+import { OriginDirectory } from './origin-directory.js'
+import { linkMountSocket, unlinkMountSocket } from './runtime-directory.js'
+import { takeSnapshots } from './snapshots.js'
+import type { StoreDirectory } from './store-directory.js'
+import { snapshotSummary, volumeSummary } from './summaries.js'
+import { Undo } from './undo.js'
+import { volumeFor } from './volume-choice.js'
+import type { ThreadEnd } from './volume-thread.js'
+import { VolumeThread } from './volume-thread.js'
+
+/** How long a daemon that was told to end waits for programs to leave its mounts. */
+const patienceMs = 2000
+
+/** Work that must not overlap with other work of the same key, beside the ids of volumes. */
+const mounting = 'mounting'
+const catalog = 'catalog'
+
+export interface DaemonOptions {
+  native: Native
+  store: StoreDirectory
+  /** Where the sockets are. */
+  runtimeDirectory: string
+  /** Takes the control socket away. May be called twice. */
+  stopListening: () => void
+  log: Log
+  now: () => Date
+}
+
+/** One store and its mounted volumes. It ends when the last of them does. */
+export class Daemon {
+  /** Resolves to whether every volume ended well. From then on the store may have another daemon. */
+  readonly ended: Promise<boolean>
+
+  readonly #options: DaemonOptions
+  readonly #mounted = new Map<string, MountedVolume>()
+  readonly #locks = new KeyLocks()
+  #isMounting = false
+  #isClean = true
+  #isEnding = false
+  #end: (isClean: boolean) => void = () => undefined
+
+  constructor(options: DaemonOptions) {
+    this.#options = options
+    this.ended = new Promise((resolve) => {
+      this.#end = resolve
+    })
+  }
+
+  /** Carries out what came over the control socket. */
+  readonly handle = async (request: ControlRequest): Promise<unknown> => {
+    if (this.#isEnding) throw new DaemonEnding()
+    try {
+      switch (request.command) {
+        case 'mount':
+          return await this.#mountAlone(request.order)
+        case 'unmount':
+          await this.unmount(request.volume, request.force)
+          return null
+        case 'snapshot':
+          return { names: await this.snapshot(request.volumes, request.memo, request.tags) }
+        case 'volumes':
+          return this.volumes()
+        case 'snapshots':
+          return this.snapshots(request.volume)
+        case 'status':
+          return await this.status(request.volume)
+      }
+    } catch (error) {
+      if (error instanceof Failure) throw this.#options.store.named(error)
+      if (error instanceof Error && !(error instanceof DaemonEnding)) {
+        this.#options.log(error.stack ?? error.message)
+      }
+      throw error
+    }
+  }
+
+  /** Mounts a volume whose origin is open. If this fails `undo` takes back what has been made. */
+  async mount(order: MountOrder, origin: OriginDirectory, undo: Undo): Promise<MountedReport> {
+    const { runtimeDirectory, store, log } = this.#options
+    const record = volumeFor(store, order, origin, undo)
+    const volume = await this.#open(record, order, origin)
+    this.#mounted.set(record.id, volume)
+    linkMountSocket(runtimeDirectory, volume.entry.device, store.key)
+    void volume.ended.then((end) => {
+      this.#onEnded(volume, end)
+    })
+    log(`mounted ${order.origin} on ${order.mountPoint} (${order.transport})`)
+    const notes = volume.opened.collisions.map(
+      (name) => `${join(order.origin, name)} is hidden: the mount shows snapshots under that name`,
+    )
+    return { volume: record.id, name: record.name, mountPoint: order.mountPoint, notes }
+  }
+
+  async unmount(id: string, isForced: boolean): Promise<void> {
+    await this.#locks.run([id], async () => {
+      const volume = this.#volume(id)
+      await volume.unmount(isForced)
+      this.#forget(volume)
+    })
+    this.#endIfIdle()
+  }
+
+  /** The names of the new snapshots, in the order of the volumes, all cut at one instant. */
+  async snapshot(ids: readonly string[], memo: string, tags: readonly string[]): Promise<string[]> {
+    return this.#locks.run([...ids, catalog], async () => {
+      const volumes = ids.map((id) => ({ id, thread: this.#volume(id).thread }))
+      const { store, now, log } = this.#options
+      const records = await takeSnapshots(store.catalog, volumes, { memo, tags }, now)
+      const names = records.map(({ name }) => name)
+      log(`snapshot ${names.join(' ')} of ${ids.join(' ')}`)
+      return names
+    })
+  }
+
+  volumes(): VolumeSummary[] {
+    return this.#options.store.catalog.volumes().map((record) => this.#summary(record))
+  }
+
+  snapshots(id: string): SnapshotSummary[] {
+    return this.#record(id).snapshots.map(snapshotSummary)
+  }
+
+  async status(id: string): Promise<VolumeStatus> {
+    const record = this.#record(id)
+    const { order, mountedAt, opened, thread } = this.#volume(id)
+    const { negotiated, gauges } = await thread.status()
+    return {
+      ...this.#summary(record),
+      state: 'mounted',
+      chunkBytes: record.chunkBytes,
+      pid: process.pid,
+      transport: order.transport,
+      durability: order.durability,
+      mountedAt: mountedAt.toISOString(),
+      log: join(this.#options.store.path, 'daemon.log'),
+      negotiated,
+      recovery: opened.recovery,
+      gauges,
+    }
+  }
+
+  /** Unmounts everything, whoever uses it, and ends. */
+  async shutDown(): Promise<void> {
+    this.#isEnding = true
+    // A mount under way is finished first: half done it could not be told from a stale one.
+    await this.#locks.run([mounting], () => Promise.resolve())
+    const ends = [...this.#mounted.values()].map(async (volume) => {
+      try {
+        await volume.unmountPatiently(patienceMs)
+      } catch (error) {
+        this.#isClean = false
+        this.#options.log(failureOf(error, 'could not unmount').message)
+      }
+      this.#forget(volume)
+    })
+    await Promise.all(ends)
+    this.#endIfIdle()
+  }
+
+  async #mountAlone(order: MountOrder): Promise<MountedReport> {
+    return this.#locks.run([mounting], async () => {
+      if (this.#isEnding) throw new DaemonEnding()
+      this.#isMounting = true
+      const undo = new Undo()
+      try {
+        await checkMountPaths(order)
+        checkMountAbility(order)
+        const origin = OriginDirectory.open(this.#options.native, order.origin, undo)
+        const report = await this.mount(order, origin, undo)
+        undo.forget()
+        return report
+      } catch (error) {
+        await undo.run((problem) => {
+          this.#options.log(`could not tidy up: ${String(problem)}`)
+        })
+        throw error
+      } finally {
+        this.#isMounting = false
+        // The last volume may have ended while this one tried to begin.
+        this.#endIfIdle()
+      }
+    })
+  }
+
+  async #open(
+    record: VolumeRecord,
+    order: MountOrder,
+    origin: OriginDirectory,
+  ): Promise<MountedVolume> {
+    const { native, store, log, now } = this.#options
+    const { id, chunkBytes } = record
+    const data = {
+      originFd: origin.duplicate(),
+      storeDirectory: store.volumeDirectory(id),
+      snapshots: [...record.snapshots],
+      chunkBytes,
+      durability: order.durability,
+      transport: order.transport,
+      isMountedOver: order.mountPoint === order.origin,
+    }
+    const thread = new VolumeThread(native, data, {
+      log: (line) => {
+        log(`${record.name}: ${line}`)
+      },
+      onSnapshotWanted: (tag) => {
+        void this.#onSnapshotWanted(id, thread, tag)
+      },
+    })
+    try {
+      const opened = await thread.opened()
+      return await MountedVolume.mount({ native, id, order, origin, thread, opened, log, now })
+    } catch (error) {
+      await thread.discard()
+      throw error
+    }
+  }
+
+  async #onSnapshotWanted(id: string, thread: VolumeThread, tag: string): Promise<void> {
+    try {
+      // The mount answers a moment before `mount` knows it does.
+      if (!this.#mounted.has(id)) await this.#locks.run([mounting], () => Promise.resolve())
+      await this.snapshot([id], '', [tag])
+      thread.answerWanted()
+    } catch (error) {
+      const failure = failureOf(error, 'the snapshot failed')
+      thread.answerWanted({ code: errnoCodeOf(failure), message: failure.message })
+    }
+  }
+
+  #onEnded(volume: MountedVolume, end: ThreadEnd): void {
+    const { order } = volume
+    this.#options.log(`unmounted ${order.mountPoint}${end.isClean ? '' : ' after a failure'}`)
+    if (!end.isClean) this.#isClean = false
+    this.#forget(volume)
+    this.#endIfIdle()
+  }
+
+  #forget(volume: MountedVolume): void {
+    if (this.#mounted.get(volume.id) !== volume) return
+    this.#mounted.delete(volume.id)
+    const { device } = volume.entry
+    const isReused = [...this.#mounted.values()].some(({ entry }) => entry.device === device)
+    const { runtimeDirectory, store } = this.#options
+    if (!isReused) unlinkMountSocket(runtimeDirectory, device, store.key)
+  }
+
+  #endIfIdle(): void {
+    if (this.#mounted.size > 0 || this.#isMounting) return
+    this.#isEnding = true
+    // A successor finds its socket's name free when it gets the lock.
+    this.#options.stopListening()
+    this.#options.store.close()
+    this.#end(this.#isClean)
+  }
+
+  #volume(id: string): MountedVolume {
+    const volume = this.#mounted.get(id)
+    if (volume === undefined) throw new Failure('missing', 'the volume is not mounted any more')
+    return volume
+  }
+
+  #record(id: string): VolumeRecord {
+    const record = this.#options.store.catalog.volumeById(id)
+    if (record === undefined) throw new Failure('missing', `the store has no volume ${id}`)
+    return record
+  }
+
+  #summary(record: VolumeRecord): VolumeSummary {
+    const volume = this.#mounted.get(record.id)
+    const mount =
+      volume === undefined
+        ? undefined
+        : { mountPoint: volume.order.mountPoint, device: volume.entry.device }
+    return volumeSummary(record, this.#options.store.path, mount)
+  }
+}

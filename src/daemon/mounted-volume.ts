@@ -1,0 +1,202 @@
+import { execFile } from 'node:child_process'
+import { lstat } from 'node:fs/promises'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Failure } from '../base/failure.js'
+import type { Native } from '../base/native.js'
+import type { Log } from './daemon-log.js'
+import { mountKernel, unmountKernel } from './kernel-mount.js'
+import type { MountOrder } from './mount-order.js'
+import { fuseType, mountAt, readMountTable } from './mount-table.js'
+import type { MountEntry } from './mount-table.js'
+import { mountUsers } from './mount-users.js'
+import type { OriginDirectory } from './origin-directory.js'
+import { raiseReadAhead } from './read-ahead.js'
+import type { Opened, ThreadEnd, VolumeThread } from './volume-thread.js'
+
+/** A first request is answered in milliseconds; a mount that takes longer than this does not work. */
+const firstAnswerMsMax = 20_000
+
+/** What another mount namespace may keep of the mount is not waited for any longer. */
+const lastRequestMsMax = 2000
+
+const syncMsMax = 30_000
+
+export interface MountedVolumeParts {
+  native: Native
+  id: string
+  order: MountOrder
+  origin: OriginDirectory
+  thread: VolumeThread
+  opened: Opened
+  log: Log
+  now: () => Date
+}
+
+/** A volume while it is mounted. Owns its origin, its thread and the connection to the kernel. */
+export class MountedVolume {
+  readonly id: string
+  readonly order: MountOrder
+  readonly opened: Opened
+  readonly mountedAt: Date
+  readonly entry: MountEntry
+  readonly thread: VolumeThread
+  /** Resolves when all of it is closed, whoever unmounted it. */
+  readonly ended: Promise<ThreadEnd>
+
+  readonly #native: Native
+  readonly #log: Log
+
+  private constructor(parts: MountedVolumeParts, entry: MountEntry, fuseFd: number | undefined) {
+    this.id = parts.id
+    this.order = parts.order
+    this.opened = parts.opened
+    this.thread = parts.thread
+    this.mountedAt = parts.now()
+    this.entry = entry
+    this.#native = parts.native
+    this.#log = parts.log
+    this.ended = this.thread.ended.then(async (end) => {
+      if (!end.isClean) await this.#detachDead(end.failure)
+      disconnect(parts, fuseFd)
+      parts.origin.close()
+      return end
+    })
+  }
+
+  /** Mounts an opened volume and returns when the mount answers. On failure all but the origin is closed. */
+  static async mount(parts: MountedVolumeParts): Promise<MountedVolume> {
+    const { native, order, thread } = parts
+    let fuseFd: number | undefined
+    try {
+      if (order.transport === 'native') {
+        fuseFd = mountKernel(native, order)
+        thread.serve(fuseFd)
+      } else {
+        await thread.serveFuseNative(order.mountPoint, order.origin, order.allowOther)
+      }
+      const entry = await firstAnswer(order, thread)
+      raiseReadAhead(entry.device)
+      return new MountedVolume(parts, entry, fuseFd)
+    } catch (error) {
+      await discard(parts, fuseFd)
+      throw error
+    }
+  }
+
+  /**
+   * Returns when everything is safely in the store and the origin. While programs use the mount it is
+   * refused, unless forced: then what they still do with it fails.
+   */
+  async unmount(isForced: boolean): Promise<void> {
+    const { mountPoint } = this.order
+    const outcome = await unmountKernel(this.#native, mountPoint, false)
+    if (outcome === 'busy') {
+      if (!isForced) throw this.#busy()
+      // What programs wrote by mmap is in the page cache only: afterwards nobody could take it.
+      await syncMount(mountPoint)
+      await unmountKernel(this.#native, mountPoint, true)
+      this.thread.stop()
+    }
+    const timer = setTimeout(() => {
+      this.thread.stop()
+    }, lastRequestMsMax)
+    const end = await this.ended
+    clearTimeout(timer)
+    if (!end.isClean) throw end.failure
+  }
+
+  /** Unmounts as soon as nobody uses it, within the patience given; after that, all the same. */
+  async unmountPatiently(patienceMs: number): Promise<void> {
+    const end = Date.now() + patienceMs
+    for (;;) {
+      try {
+        await this.unmount(Date.now() >= end)
+        return
+      } catch (error) {
+        if (!(error instanceof MountBusy)) throw error
+        await sleep(100)
+      }
+    }
+  }
+
+  #busy(): MountBusy {
+    const users = mountUsers(this.order.mountPoint, this.entry.mountId)
+    return new MountBusy(this.order.mountPoint, users)
+  }
+
+  /** The thread is gone but the mount is not: whoever uses it would wait for ever. */
+  async #detachDead(failure: Failure): Promise<void> {
+    this.#log(`${this.order.mountPoint}: ${failure.message}; unmounting it`)
+    const isOurs = mountAt(readMountTable(), this.order.mountPoint)?.device === this.entry.device
+    if (!isOurs) return
+    await unmountKernel(this.#native, this.order.mountPoint, true).catch((error: unknown) => {
+      this.#log(`could not unmount ${this.order.mountPoint}: ${String(error)}`)
+    })
+  }
+}
+
+/** Programs use the mount. */
+export class MountBusy extends Failure {
+  constructor(mountPoint: string, users: readonly string[]) {
+    const by = users.length === 0 ? '' : ` by ${users.join(', ')}`
+    const advice = 'end what uses it, or unmount with --force'
+    super('failed', `${mountPoint} is in use${by}: ${advice}`)
+  }
+}
+
+/** lstat through the mount, and what the kernel says of it. */
+async function firstAnswer(order: MountOrder, thread: VolumeThread): Promise<MountEntry> {
+  const { mountPoint } = order
+  const timeout = new AbortController()
+  const late = async (): Promise<never> => {
+    await sleep(firstAnswerMsMax, undefined, { signal: timeout.signal })
+    throw new Failure('failed', `${mountPoint} does not answer: see daemon.log in the store`)
+  }
+  const died = async (): Promise<never> => {
+    const end = await thread.ended
+    throw end.isClean
+      ? new Failure('failed', `${mountPoint} was unmounted while it was being mounted`)
+      : end.failure
+  }
+  const waits = [lstat(mountPoint), late(), died()]
+  for (const wait of waits) wait.catch(() => undefined)
+  try {
+    await Promise.race(waits)
+  } finally {
+    timeout.abort()
+  }
+  const entry = mountAt(readMountTable(), mountPoint)
+  if (entry?.type !== fuseType) {
+    throw new Failure('failed', `${mountPoint} is not in the mount table: was it unmounted?`)
+  }
+  return entry
+}
+
+/** After a mount that failed: takes away what there is of it. */
+async function discard(parts: MountedVolumeParts, fuseFd: number | undefined): Promise<void> {
+  const { native, order, thread } = parts
+  const entry = mountAt(readMountTable(), order.mountPoint)
+  if (entry?.type === fuseType && entry.source === order.origin) {
+    await unmountKernel(native, order.mountPoint, true).catch((error: unknown) => {
+      parts.log(`could not unmount ${order.mountPoint}: ${String(error)}`)
+    })
+  }
+  thread.stop()
+  await thread.ended
+  disconnect(parts, fuseFd)
+}
+
+function disconnect({ native, thread }: MountedVolumeParts, fuseFd: number | undefined): void {
+  // Requests that still wait, in a lazily unmounted or another namespace's mount, fail with this.
+  if (fuseFd !== undefined) native.close(fuseFd)
+  thread.dispose()
+}
+
+/** syncfs(2) of the mount, in a process of its own: it waits for requests that our threads answer. */
+function syncMount(mountPoint: string): Promise<void> {
+  return new Promise((resolve) => {
+    execFile('sync', ['-f', mountPoint], { timeout: syncMsMax }, () => {
+      resolve()
+    })
+  })
+}

@@ -1,0 +1,173 @@
+import { lstatSync, mkdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { StatField, statFieldCount } from '../base/attributes.js'
+import type { ByteString } from '../base/bytes.js'
+import { checked, fsErrorOf } from '../base/errno.js'
+import { Failure } from '../base/failure.js'
+import type { Native } from '../base/native.js'
+import { O } from '../base/open-flags.js'
+import { codeOf } from '../store/durable-file.js'
+import { failureOf } from './failure-of.js'
+import type { Undo } from './undo.js'
+import { ownDirectory, readMarker, retiredDirectory, writeMarker } from './volume-marker.js'
+import type { VolumeMarker } from './volume-marker.js'
+
+const LOCK_EX_NB = 2 | 4
+
+/**
+ * An origin as the daemon holds it from before it is mounted until after it is unmounted.
+ *
+ * `root` is a path that leads to the origin's own files whatever comes to lie over them; nothing may go
+ * by `path` once it is mounted over, for the daemon would wait for itself.
+ */
+export class OriginDirectory {
+  readonly path: string
+  readonly root: string
+
+  readonly #native: Native
+  readonly #fd: number
+  #lockFd = -1
+  #isOpen = true
+
+  private constructor(native: Native, path: string, fd: number) {
+    this.#native = native
+    this.#fd = fd
+    this.path = path
+    this.root = `/proc/self/fd/${fd}`
+  }
+
+  /**
+   * Opens it, makes bygone's own directories in it where missing, and locks it for this daemon. Until
+   * `undo` forgets, it is what closes the origin too: the lock must outlast the removal of what was made.
+   */
+  static open(native: Native, path: string, undo: Undo): OriginDirectory {
+    const fd = native.openPath(path, O.PATH | O.DIRECTORY, 0)
+    if (fd < 0) throw failureOf(fsErrorOf(fd, path), "can't open the origin")
+    const origin = new OriginDirectory(native, path, fd)
+    undo.add(() => {
+      origin.close()
+    })
+    makeOwnDirectories(path, origin.root, undo)
+    origin.#lockFd = lockOwnDirectory(native, fd, path)
+    return origin
+  }
+
+  /** A descriptor of the origin for somebody else to keep and close. */
+  duplicate(): number {
+    return checked(this.#native.duplicate(this.#fd), 'duplicate the origin descriptor')
+  }
+
+  readMarker(): VolumeMarker | undefined {
+    const marker = readMarker(this.root)
+    if (marker === undefined) return undefined
+    const { originIno, originBirth } = this.#identity()
+    const isBornElsewhere =
+      marker.originBirth !== null && originBirth !== null && marker.originBirth !== originBirth
+    if (marker.originIno !== originIno || isBornElsewhere) {
+      const own = join(this.path, ownDirectory)
+      const advice = `remove ${own} to begin a past of its own`
+      throw new Failure(
+        'damaged',
+        `${this.path} is a copy of another volume, marker included: ${advice}`,
+      )
+    }
+    return marker
+  }
+
+  writeMarker(id: string, store: string, undo: Undo): void {
+    undo.add(() => {
+      rmSync(join(this.path, ownDirectory, 'volume.json'), { force: true })
+    })
+    writeMarker(this.root, { id, store, ...this.#identity() })
+  }
+
+  /** What tells the origin from a copy. */
+  #identity(): Pick<VolumeMarker, 'originIno' | 'originBirth'> {
+    const stat = new Float64Array(statFieldCount)
+    checked(this.#native.statAt(this.#fd, '' as ByteString, stat), `stat ${this.path}`)
+    const birthSec = stat[StatField.btimeSec] ?? Number.NaN
+    const birthNsec = stat[StatField.btimeNsec] ?? 0
+    const originBirth = Number.isNaN(birthSec) ? null : `${birthSec}.${birthNsec}`
+    return { originIno: stat[StatField.ino] ?? 0, originBirth }
+  }
+
+  close(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    if (this.#lockFd >= 0) this.#native.close(this.#lockFd)
+    this.#native.close(this.#fd)
+  }
+}
+
+/**
+ * Makes a directory for this user alone; taken back only if it is empty then. `path` may go by a
+ * descriptor; `shown` is its name, by which it is found when that is closed.
+ */
+export function makeDirectory(path: string, shown: string, undo: Undo): void {
+  try {
+    mkdirSync(path, { mode: 0o700 })
+  } catch (error) {
+    if (codeOf(error) === 'EEXIST') return
+    throw error
+  }
+  undo.add(() => {
+    rmdirSync(shown)
+  })
+}
+
+function makeOwnDirectories(path: string, root: string, undo: Undo): void {
+  const own = join(root, ownDirectory)
+  const shown = join(path, ownDirectory)
+  // The origin's times are the user's data: making a directory in it changes its mtime once, at first use.
+  try {
+    makeDirectory(own, shown, undo)
+    const stat = lstatSync(own)
+    if (!stat.isDirectory()) {
+      throw new Failure('usage', `${shown} is not a directory: remove it, bygone needs that name`)
+    }
+    // Whoever owns it could lead us anywhere by symbolic links.
+    if (stat.uid !== process.geteuid?.()) {
+      throw new Failure(
+        'failed',
+        `${shown} belongs to uid ${stat.uid}: mount the volume as that user`,
+      )
+    }
+    makeDirectory(join(root, retiredDirectory), join(path, retiredDirectory), undo)
+  } catch (error) {
+    throw ownDirectoryFailure(error, shown)
+  }
+  if (statSync(own).dev !== statSync(root).dev) {
+    throw new Failure('failed', `${shown} must be on the origin's file system: unmount it`)
+  }
+}
+
+function ownDirectoryFailure(error: unknown, shown: string): Failure {
+  switch (codeOf(error) ?? '') {
+    case 'EACCES':
+    case 'EPERM':
+      return new Failure('failed', `no permission to make ${shown}: mount as the origin's owner`)
+    case 'EROFS':
+      return new Failure('failed', `can't make ${shown}: the origin is on a read-only file system`)
+    default:
+      return failureOf(withoutPath(error), `can't make ${shown}`)
+  }
+}
+
+/** Node's message names the path by the descriptor, which tells a person nothing. */
+function withoutPath(error: unknown): unknown {
+  const { code, syscall } = error as NodeJS.ErrnoException
+  if (error instanceof Failure || code === undefined) return error
+  return Object.assign(new Error(`${syscall ?? 'call'}: ${code}`, { cause: error }), { code })
+}
+
+function lockOwnDirectory(native: Native, originFd: number, path: string): number {
+  const flags = O.RDONLY | O.DIRECTORY | O.NOFOLLOW
+  const fd = checked(native.openAt(originFd, ownDirectory as ByteString, flags, 0), ownDirectory)
+  const result = native.flock(fd, LOCK_EX_NB)
+  if (result >= 0) return fd
+  native.close(fd)
+  const error = fsErrorOf(result, `lock ${join(path, ownDirectory)}`)
+  if (error.code !== 'EAGAIN') throw error
+  const advice = 'wait for the other command, or unmount it first'
+  throw new Failure('exists', `${path} is in the hands of another daemon: ${advice}`)
+}

@@ -1,0 +1,77 @@
+import { Failure } from '../base/failure.js'
+import type { Catalog } from '../store/catalog.js'
+import { formatSnapshotName, nextSnapshotTime } from '../store/snapshot-name.js'
+import type { SnapshotRecord } from '../store/snapshot-record.js'
+import { cutAtOnce } from './cut.js'
+import { checkTag } from './tag.js'
+import type { VolumeThread } from './volume-thread.js'
+
+const memoBytesMax = 4096
+const tagsMax = 64
+
+/**
+ * Takes a snapshot of each volume, all at one instant and with one name. In the order of `volumes`.
+ * Nobody else may add to the catalog meanwhile.
+ */
+export async function takeSnapshots(
+  catalog: Catalog,
+  volumes: readonly { id: string; thread: Pick<VolumeThread, 'hold' | 'release' | 'cut'> }[],
+  { memo, tags }: { memo: string; tags: readonly string[] },
+  now: () => Date,
+): Promise<readonly SnapshotRecord[]> {
+  if (volumes.length === 0) throw new Failure('usage', 'no volume to take a snapshot of: name one')
+  checkWords(memo, tags)
+  // Before anything is held: what can be refused is refused at no cost to those who write.
+  for (const { id } of volumes) refuseTaken(catalog, id, tags)
+  return cutAtOnce(
+    volumes.map(({ thread }) => thread),
+    () => {
+      const records = newRecords(catalog, volumes, memo, tags, now().getTime())
+      catalog.addSnapshots(
+        records.map((record, at) => ({ volumeId: volumes[at]?.id ?? '', record })),
+      )
+      return Promise.resolve(records)
+    },
+  )
+}
+
+function newRecords(
+  catalog: Catalog,
+  volumes: readonly { id: string }[],
+  memo: string,
+  tags: readonly string[],
+  cutAtMs: number,
+): SnapshotRecord[] {
+  const times = volumes.map(({ id }) =>
+    nextSnapshotTime(cutAtMs, catalog.volumeById(id)?.snapshots.at(-1)),
+  )
+  const timeSec = Math.max(...times)
+  const name = formatSnapshotName(timeSec)
+  return volumes.map(({ id }) => {
+    const label = catalog.nextLabel(id)
+    return { name, label, timeSec, cutAtMs, memo, tags: [...new Set(tags)] }
+  })
+}
+
+function checkWords(memo: string, tags: readonly string[]): void {
+  if (Buffer.byteLength(memo) > memoBytesMax) {
+    throw new Failure('usage', `the memo is longer than ${memoBytesMax} bytes: shorten it`)
+  }
+  if (tags.length > tagsMax) {
+    throw new Failure('usage', `a snapshot has at most ${tagsMax} tags: leave some out`)
+  }
+  tags.forEach(checkTag)
+}
+
+function refuseTaken(catalog: Catalog, id: string, tags: readonly string[]): void {
+  const volume = catalog.volumeById(id)
+  for (const snapshot of volume?.snapshots ?? []) {
+    const tag = snapshot.tags.find((each) => tags.includes(each))
+    if (tag === undefined) continue
+    const advice = 'choose another tag'
+    throw new Failure(
+      'exists',
+      `${snapshot.name} of ${volume?.name ?? id} is tagged ${tag}: ${advice}`,
+    )
+  }
+}

@@ -1,0 +1,120 @@
+import { existsSync, rmSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fsErrorOf } from '../base/errno.js'
+import { Failure } from '../base/failure.js'
+import type { Native } from '../base/native.js'
+import { O } from '../base/open-flags.js'
+import { Catalog, catalogFile } from '../store/catalog.js'
+import { DaemonLog } from './daemon-log.js'
+import { failureOf } from './failure-of.js'
+import { makeDirectory } from './origin-directory.js'
+import { storeKey } from './runtime-directory.js'
+import { lockFile, StoreLock } from './store-lock.js'
+import type { Undo } from './undo.js'
+
+/**
+ * A store in the hands of its one daemon: the directory, the lock, the catalog, the log.
+ *
+ * It may lie inside an origin that is mounted over, so it is reached through a descriptor: `root` is a
+ * path that leads there whatever is mounted later.
+ */
+export class StoreDirectory {
+  readonly path: string
+  readonly root: string
+  readonly key: string
+  readonly catalog: Catalog
+  readonly log: DaemonLog
+
+  readonly #native: Native
+  readonly #fd: number
+  readonly #lock: StoreLock
+  #isOpen = true
+
+  private constructor(
+    native: Native,
+    path: string,
+    fd: number,
+    lock: StoreLock,
+    catalog: Catalog,
+    log: DaemonLog,
+  ) {
+    this.#native = native
+    this.#fd = fd
+    this.#lock = lock
+    this.path = path
+    this.root = rootOf(fd)
+    this.key = storeKey(statSync(this.root, { bigint: true }))
+    this.catalog = catalog
+    this.log = log
+  }
+
+  /**
+   * Makes it if it is missing; its parent must exist. Throws StoreServed if it has a daemon. Until
+   * `undo` forgets, it is what closes the store too: the lock must outlast the removal of what was made.
+   */
+  static open(native: Native, path: string, undo: Undo): StoreDirectory {
+    try {
+      makeDirectory(path, path, undo)
+    } catch (error) {
+      throw failureOf(error, "can't make the store")
+    }
+    const fd = native.openPath(path, O.PATH | O.DIRECTORY, 0)
+    if (fd < 0) throw failureOf(fsErrorOf(fd, path), "can't open the store")
+    undo.add(() => {
+      native.close(fd)
+    })
+    const root = rootOf(fd)
+    const lock = StoreLock.take(native, root, path)
+    undo.add(() => {
+      lock.release()
+    })
+    if (!existsSync(join(root, catalogFile))) removeWhenUndone(path, undo)
+    const log = new DaemonLog(join(root, 'daemon.log'), () => new Date())
+    const catalog = openCatalog(root, path)
+    return new StoreDirectory(native, path, fd, lock, catalog, log)
+  }
+
+  volumeDirectory(id: string): string {
+    return join(this.root, 'volumes', id)
+  }
+
+  /** A failure in words of the store's path, where a layer below named it by the descriptor. */
+  readonly named = (failure: Failure): Failure => renamed(failure, this.root, this.path)
+
+  close(): void {
+    if (!this.#isOpen) return
+    this.#isOpen = false
+    this.#lock.release()
+    this.#native.close(this.#fd)
+  }
+}
+
+/** In the order in which they come about; taken back the other way round, under the lock to the end. */
+const ownFiles = [lockFile, 'daemon.log', catalogFile, 'volumes']
+
+/** The store is new: its directory is the user's, perhaps, but what is in it now is ours. */
+function removeWhenUndone(path: string, undo: Undo): void {
+  for (const name of ownFiles) {
+    if (name !== lockFile && existsSync(join(path, name))) continue
+    undo.add(() => {
+      rmSync(join(path, name), { recursive: true, force: true })
+    })
+  }
+}
+
+function rootOf(fd: number): string {
+  return `/proc/self/fd/${fd}`
+}
+
+function openCatalog(root: string, path: string): Catalog {
+  try {
+    return Catalog.open(root, { create: true })
+  } catch (error) {
+    throw error instanceof Failure ? renamed(error, root, path) : error
+  }
+}
+
+function renamed(failure: Failure, root: string, path: string): Failure {
+  const message = failure.message.replaceAll(new RegExp(`${root}(?![0-9])`, 'g'), path)
+  return new Failure(failure.kind, message, { cause: failure })
+}

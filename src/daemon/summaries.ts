@@ -1,0 +1,27 @@
+import type { VolumeRecord } from '../store/catalog-data.js'
+import { plainSnapshotName } from '../store/snapshot-name.js'
+import type { SnapshotRecord } from '../store/snapshot-record.js'
+import type { SnapshotSummary, VolumeSummary } from './control-protocol.js'
+
+/** A volume as the catalog knows it, and where it is mounted. */
+export function volumeSummary(
+  { id, name, origin, snapshots }: VolumeRecord,
+  store: string,
+  mount?: { mountPoint: string; device: string },
+): VolumeSummary {
+  return {
+    id,
+    name,
+    origin,
+    store,
+    mountPoint: mount?.mountPoint ?? null,
+    device: mount?.device ?? null,
+    snapshots: snapshots.length,
+    newest: snapshots.at(-1)?.name ?? null,
+  }
+}
+
+export function snapshotSummary({ name, timeSec, memo, tags }: SnapshotRecord): SnapshotSummary {
+  const time = new Date(timeSec * 1000).toISOString()
+  return { name, time: time.replace('.000Z', 'Z'), plainName: plainSnapshotName(name), memo, tags }
+}

@@ -1,0 +1,57 @@
+import type { ErrnoCode } from '../base/errno.js'
+import type { FailureKind } from '../base/failure.js'
+import type { SnapshotRecord } from '../store/snapshot-record.js'
+import type { Durability, Transport } from './mount-order.js'
+
+/** What a volume's thread is started with. It owns the descriptors from then on, but for wakeFd. */
+export interface VolumeThreadData {
+  /** Counts the messages sent to the thread: it sleeps on this where it may not return to its loop. */
+  signal: SharedArrayBuffer
+  /** Ends the transport's blocking wait, see Session.exchange. */
+  wakeFd: number
+  originFd: number
+  /** STORE/volumes/<id>, by a path that no mount can come to lie over. */
+  storeDirectory: string
+  snapshots: SnapshotRecord[]
+  chunkBytes: number
+  durability: Durability
+  transport: Transport
+  isMountedOver: boolean
+}
+
+/** Main thread to volume thread. After each, the main thread counts `signal` up and signals wakeFd. */
+export type ToVolumeThread =
+  | { type: 'serve'; fuseFd: number }
+  | { type: 'serve-fuse-native'; mountPoint: string; source: string; allowOther: boolean }
+  /** Finish what is under way, answer `held` and begin nothing until `cut` or `release`. */
+  | { type: 'hold'; id: number }
+  | { type: 'cut'; record: SnapshotRecord }
+  | { type: 'release' }
+  | { type: 'status'; id: number }
+  /** There may be a quiet moment for work that no request should wait for. */
+  | { type: 'idle' }
+  /** How the thread's own `snapshot-wanted` ended. */
+  | { type: 'snapshot-taken' }
+  | { type: 'snapshot-refused'; code: ErrnoCode; message: string }
+  /** Serve no more requests, whoever still waits; flush and close. */
+  | { type: 'stop' }
+
+export type FromVolumeThread =
+  /** Store and volume are open: it may be mounted. */
+  | { type: 'opened'; collisions: string[]; recovery: Record<string, unknown> }
+  /** The fuse-native transport has mounted. */
+  | { type: 'serving' }
+  | { type: 'held'; id: number }
+  | { type: 'cut-done' }
+  | { type: 'status'; id: number; status: ThreadStatus }
+  | { type: 'snapshot-wanted'; tag: string }
+  | { type: 'log'; line: string }
+  /** It could not open or had to stop: why. The thread ends. */
+  | { type: 'failed'; kind: FailureKind; message: string }
+  /** Nothing is served any more and all is on the disk. The thread ends. */
+  | { type: 'closed' }
+
+export interface ThreadStatus {
+  negotiated: Record<string, unknown>
+  gauges: Record<string, number>
+}

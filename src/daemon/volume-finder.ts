@@ -1,0 +1,179 @@
+import { existsSync } from 'node:fs'
+import { realpath } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { Failure } from '../base/failure.js'
+import type { ControlClient } from './control-client.js'
+import type { VolumeSummary } from './control-protocol.js'
+import { connectToMount } from './daemon-finder.js'
+import { failureOf } from './failure-of.js'
+import { fuseType, isInside, mountAround, readMountTable } from './mount-table.js'
+import type { MountEntry } from './mount-table.js'
+import { ownDirectory, readMarker, storeOfMarker } from './volume-marker.js'
+
+export interface MountedVolumeFound {
+  client: ControlClient
+  summary: VolumeSummary
+}
+
+/** Where a volume was found: behind a daemon, in a store nobody serves it from, or under a dead mount. */
+export type FoundVolume =
+  | ({ state: 'mounted' } & MountedVolumeFound)
+  | { state: 'unmounted'; origin: string; store: string; id: string }
+  | { state: 'stale'; entry: MountEntry }
+
+/**
+ * The volume that a user means: a name, the origin, a mount point, or any path inside one; nothing
+ * means the one around the working directory. The caller closes the client.
+ */
+export async function findVolume(text: string | undefined): Promise<FoundVolume> {
+  const table = readMountTable()
+  if (text !== undefined && !text.includes('/') && text !== '.' && text !== '..') {
+    const named = await findByName(text, table)
+    if (named !== undefined) return named
+    if (!existsSync(text)) {
+      const advice = 'see `bygone list`; one that is not mounted is named by its origin'
+      throw new Failure('missing', `there is no mounted volume '${text}': ${advice}`)
+    }
+  }
+  const path = await placeOf(text)
+  const entry = mountFor(path, table)
+  if (entry !== undefined) return findByMount(entry)
+  const found = findUnmounted(path)
+  if (found !== undefined) return found
+  const advice = 'name one (`bygone list`), or make one with `bygone mount`'
+  throw new Failure('missing', `${path} is in no volume: ${advice}`)
+}
+
+/** The same for commands that need its daemon. */
+export async function findMounted(text: string | undefined): Promise<MountedVolumeFound> {
+  const found = await findVolume(text)
+  switch (found.state) {
+    case 'mounted':
+      return found
+    case 'unmounted':
+      throw new Failure('failed', `${found.origin} is not mounted: \`bygone mount\` it first`)
+    case 'stale':
+      throw staleFailure(found.entry)
+  }
+}
+
+export function staleFailure({ mountPoint, source }: MountEntry): Failure {
+  const advice = '`bygone mount` it again'
+  return new Failure(
+    'failed',
+    `the daemon of ${source}, mounted on ${mountPoint}, is gone: ${advice}`,
+  )
+}
+
+/** Every daemon that this user may talk to, each once, with its volumes. */
+export async function findDaemons(
+  table: readonly MountEntry[] = readMountTable(),
+): Promise<{ client: ControlClient; volumes: VolumeSummary[] }[]> {
+  const daemons: { client: ControlClient; volumes: VolumeSummary[] }[] = []
+  const seen = new Set<string>()
+  for (const entry of table.filter((each) => each.type === fuseType)) {
+    if (seen.has(entry.device)) continue
+    const client = await connectToMount(entry).catch(ignoreForeign)
+    if (client === undefined) continue
+    const volumes = await client.request<'volumes'>({ command: 'volumes' })
+    for (const { device } of volumes) if (device !== null) seen.add(device)
+    daemons.push({ client, volumes })
+  }
+  return daemons
+}
+
+/** The volume around a path that is not mounted. */
+export function findUnmounted(path: string): FoundVolume | undefined {
+  for (let at = path; ; at = dirname(at)) {
+    const marker = readMarker(at)
+    if (marker !== undefined) {
+      return { state: 'unmounted', origin: at, store: storeOfMarker(at, marker), id: marker.id }
+    }
+    if (at === '/') return undefined
+  }
+}
+
+async function findByName(
+  name: string,
+  table: readonly MountEntry[],
+): Promise<FoundVolume | undefined> {
+  const daemons = await findDaemons(table)
+  const found = daemons.flatMap(({ client, volumes }) =>
+    volumes.filter((each) => each.name === name).map((summary) => ({ client, summary })),
+  )
+  const mounted = found.filter(({ summary }) => summary.mountPoint !== null)
+  const [first, second] = mounted.length > 0 ? mounted : found
+  for (const { client } of daemons) if (client !== first?.client) client.close()
+  if (first === undefined) return undefined
+  if (second !== undefined) {
+    first.client.close()
+    const paths = `${first.summary.origin} and ${second.summary.origin}`
+    throw new Failure(
+      'usage',
+      `two volumes have the name '${name}', ${paths}: give the path of one`,
+    )
+  }
+  return stateOf(first.client, first.summary)
+}
+
+async function findByMount(entry: MountEntry): Promise<FoundVolume> {
+  const client = await connectToMount(entry)
+  if (client === undefined) return { state: 'stale', entry }
+  const volumes = await client.request<'volumes'>({ command: 'volumes' })
+  const summary = volumes.find((each) => each.device === entry.device)
+  if (summary === undefined) {
+    client.close()
+    throw new Failure('failed', `${entry.mountPoint} has just been unmounted: try again`)
+  }
+  return { state: 'mounted', client, summary }
+}
+
+/** A volume that a daemon knows since it serves another one of the same store is as good as one it does not. */
+function stateOf(client: ControlClient, summary: VolumeSummary): FoundVolume {
+  if (summary.mountPoint !== null) return { state: 'mounted', client, summary }
+  client.close()
+  const { origin, store, id } = summary
+  return { state: 'unmounted', origin, store, id }
+}
+
+/** The mount a path is in, or that shows the origin it is in. */
+function mountFor(path: string, table: readonly MountEntry[]): MountEntry | undefined {
+  const around = mountAround(table, path)
+  if (around?.type === fuseType) return around
+  return table.findLast(
+    (entry) =>
+      entry.type === fuseType && isInside(path, entry.source) && !hasOwnVolume(path, entry),
+  )
+}
+
+/** A volume may have another one's origin inside: the innermost counts. */
+function hasOwnVolume(path: string, outer: MountEntry): boolean {
+  for (let at = path; at !== outer.source && at !== '/'; at = dirname(at)) {
+    if (existsSync(join(at, ownDirectory, 'volume.json'))) return true
+  }
+  return false
+}
+
+async function placeOf(text: string | undefined): Promise<string> {
+  try {
+    return await realpath(text ?? process.cwd())
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT') {
+      const place = text === undefined ? 'the working directory' : resolve(text)
+      throw new Failure(
+        'missing',
+        `${place} does not exist: give a volume's name, origin or mount point`,
+      )
+    }
+    // A mount whose daemon is gone answers so; its path is in the mount table all the same.
+    if (code === 'ENOTCONN' && text !== undefined) return resolve(text)
+    throw failureOf(error, `can't reach ${text ?? 'the working directory'}`)
+  }
+}
+
+/** Volumes of other users are none of ours. */
+function ignoreForeign(error: unknown): undefined {
+  if (error instanceof Failure) return undefined
+  throw error
+}

@@ -1,0 +1,142 @@
+import { parentPort, workerData } from 'node:worker_threads'
+import { textOf } from '../base/bytes.js'
+import { checked } from '../base/errno.js'
+import { Failure } from '../base/failure.js'
+import { native } from '../base/native.js'
+import { O } from '../base/open-flags.js'
+import { fuseNativeLimits, mountFuseNative } from '../fuse/fuse-native-transport.js'
+import { runNativeTransport } from '../fuse/native-transport.js'
+import { VolumeStore } from '../store/volume-store.js'
+import { VolumeView } from '../view/volume-view.js'
+import { TreeVolume } from '../volume/tree-volume.js'
+import { failureOf } from './failure-of.js'
+import { ThreadInbox } from './thread-inbox.js'
+import type { FromVolumeThread, ToVolumeThread, VolumeThreadData } from './thread-protocol.js'
+import { VolumeService } from './volume-service.js'
+
+/*
+ * The thread of one mounted volume: opens it, serves its mount until that is gone, closes it. All
+ * that belongs to the volume is made and used here alone; the main thread sends messages.
+ */
+
+const port = parentPort
+if (port === null) throw new Error('volume-worker runs as a worker thread')
+const data = workerData as VolumeThreadData
+const inbox = new ThreadInbox(port, data.signal)
+
+function post(message: FromVolumeThread): void {
+  port?.postMessage(message)
+}
+
+function log(line: string): void {
+  post({ type: 'log', line })
+}
+
+/** What was agreed on with the kernel, once it was. */
+let negotiated: Record<string, unknown> = {}
+let transportCounts: () => Record<string, number> = () => ({})
+
+async function run(): Promise<void> {
+  const { originFd, storeDirectory, durability, snapshots, chunkBytes, isMountedOver } = data
+  checked(native().isolateThread(), 'isolate the thread')
+  // syncfs(2) refuses O_PATH descriptors.
+  const syncFd = checked(native().reopen(originFd, O.RDONLY | O.DIRECTORY), 'open the origin')
+  const store = VolumeStore.open({ directory: storeDirectory, durability })
+  try {
+    const volume = TreeVolume.open({ originFd, store, chunkBytes, snapshots })
+    try {
+      await open(volume, store, isMountedOver)
+    } finally {
+      volume.close()
+    }
+    store.flush()
+  } finally {
+    store.close()
+  }
+  checked(native().syncfs(syncFd), 'sync the origin')
+  native().close(syncFd)
+}
+
+async function open(volume: TreeVolume, store: VolumeStore, isMountedOver: boolean): Promise<void> {
+  const service: VolumeService = new VolumeService({
+    inbox,
+    post,
+    cut: (record) => {
+      volume.cut(record)
+    },
+    status: () => ({ negotiated, gauges: { ...transportCounts(), ...view.gauges() } }),
+    idle: () => {
+      store.indexPending()
+    },
+  })
+  const { takeSnapshot } = service
+  const view: VolumeView = new VolumeView(volume, { isMountedOver, takeSnapshot })
+  const collisions = volume.collisions.map(textOf)
+  post({ type: 'opened', collisions, recovery: { ...store.recovery } })
+  const order = orderToServe(service)
+  if (order.type === 'serve') serveNative(view, volume, service, order.fuseFd)
+  else if (order.type === 'serve-fuse-native') await serveFuseNative(view, service, order)
+  else if (order.type !== 'stop') throw new Error(`'${order.type}' came before the order to serve`)
+}
+
+/** The next message but those that may come at any time. */
+function orderToServe(service: VolumeService): ToVolumeThread {
+  for (;;) {
+    const message = inbox.take()
+    if (message.type !== 'idle') return message
+    service.handle(message)
+  }
+}
+
+function serveNative(
+  fileSystem: VolumeView,
+  { guards }: TreeVolume,
+  { onWake }: VolumeService,
+  fuseFd: number,
+): void {
+  runNativeTransport({
+    fileSystem,
+    fuseFd,
+    wakeFd: data.wakeFd,
+    guards,
+    onWake,
+    log,
+    onStart: (control) => {
+      transportCounts = () => control.stats()
+    },
+    onAgreement: (agreement) => {
+      negotiated = { ...agreement }
+    },
+  })
+}
+
+/** Needs the event loop: messages come as events, and only a hold or a request's wait blocks the thread. */
+async function serveFuseNative(
+  fileSystem: VolumeView,
+  service: VolumeService,
+  order: { mountPoint: string; source: string; allowOther: boolean },
+): Promise<void> {
+  const { mountPoint, source, allowOther } = order
+  const options = { fileSystem, mountPoint, source, allowOther, log }
+  const { unmounted } = await mountFuseNative(options)
+  negotiated = { without: fuseNativeLimits }
+  const stopped = new Promise<void>((resolve) => {
+    port?.on('message', (message: ToVolumeThread) => {
+      if (service.handle(message) === 'stop') resolve()
+    })
+  })
+  post({ type: 'serving' })
+  await Promise.race([unmounted, stopped])
+  port?.removeAllListeners('message')
+}
+
+try {
+  await run()
+  post({ type: 'closed' })
+} catch (error) {
+  const { kind, message } = failureOf(error, 'the volume could not be served')
+  if (!(error instanceof Failure)) log(error instanceof Error ? (error.stack ?? message) : message)
+  post({ type: 'failed', kind, message })
+}
+// What the transport has left to the event loop (a process of its own, say) must not keep the thread.
+process.exit()
