@@ -10,8 +10,10 @@
 
 namespace bygone {
 
-BackgroundSync::BackgroundSync(std::chrono::milliseconds interval)
-    : interval_(interval), thread_(StartServiceThread([this] { Run(); })) {}
+BackgroundSync::BackgroundSync(std::chrono::milliseconds interval) : interval_(interval) {
+  // Not among the initializers: the thread needs the members that are declared after it.
+  thread_ = StartServiceThread([this] { Run(); });
+}
 
 BackgroundSync::~BackgroundSync() { Close(); }
 

@@ -53,7 +53,6 @@ class BackgroundSync {
   void Cover(uint64_t touch);
 
   const std::chrono::milliseconds interval_;
-  std::thread thread_;
 
   mutable std::mutex mutex_;
   // Guarded by mutex_:
@@ -65,6 +64,9 @@ class BackgroundSync {
   bool is_syncing_ = false;
   bool is_closing_ = false;
   Result error_ = 0;
+
+  // Last: it uses all of the above from its start.
+  std::thread thread_;
 };
 
 }  // namespace bygone

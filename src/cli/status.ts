@@ -39,6 +39,6 @@ function describe(shown: VolumeStatus): string[] {
 }
 
 function row(field: string, value: unknown): string {
-  const text = Array.isArray(value) ? value.join(' ') : String(value)
+  const text = Array.isArray(value) ? value.join(' ') || '-' : String(value)
   return `${`${field}:`.padEnd(22)} ${inOneLine(text)}`
 }

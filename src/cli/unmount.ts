@@ -29,6 +29,8 @@ Examples:
 
 async function unmount(volume: string | undefined, flags: { force?: true }): Promise<void> {
   const found = await findVolume(volume)
+  // This process must not be what keeps the mount in use.
+  process.chdir('/')
   switch (found.state) {
     case 'mounted':
       try {

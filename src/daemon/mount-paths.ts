@@ -7,7 +7,7 @@ import { failureOf } from './failure-of.js'
 import type { MountOrder } from './mount-order.js'
 import { fuseType, isInside, mountAround, mountAt, readMountTable } from './mount-table.js'
 import type { MountEntry } from './mount-table.js'
-import { defaultStore, ownDirectory, readMarker, storeOfMarker } from './volume-marker.js'
+import { defaultStore, ownDirectory, readMarkerAt, storeOfMarker } from './origin-marker.js'
 
 export type MountPaths = Pick<MountOrder, 'origin' | 'mountPoint' | 'store'>
 
@@ -88,7 +88,7 @@ function refuseOverlap({ origin, mountPoint, store }: MountPaths): void {
   if (isInside(origin, store)) {
     throw new Failure('usage', `the origin lies inside the store ${store}: choose another --store`)
   }
-  if (isInside(store, origin) && !isInside(store, join(origin, ownDirectory))) {
+  if (isInside(store, origin) && store !== join(origin, defaultStore)) {
     const advice = `choose a --store outside, or none for ${join(origin, defaultStore)}`
     throw new Failure('usage', `the store ${store} lies inside the origin: ${advice}`)
   }
@@ -116,7 +116,7 @@ function refuseOverlap({ origin, mountPoint, store }: MountPaths): void {
 
 /** Where the origin's past is kept: what its marker says, else what was asked for. */
 async function storeFor(origin: string, asked: string | undefined): Promise<string> {
-  const marker = readMarker(origin)
+  const marker = readMarkerAt(origin)
   if (marker === undefined) {
     return asked === undefined ? join(origin, defaultStore) : await placeAt(asked)
   }

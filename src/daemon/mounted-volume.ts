@@ -56,7 +56,7 @@ export class MountedVolume {
     this.#native = parts.native
     this.#log = parts.log
     this.ended = this.thread.ended.then(async (end) => {
-      if (!end.isClean) await this.#detachDead(end.failure)
+      await this.#detachDead(end)
       disconnect(parts, fuseFd)
       parts.origin.close()
       return end
@@ -124,13 +124,17 @@ export class MountedVolume {
     return new MountBusy(this.order.mountPoint, users)
   }
 
-  /** The thread is gone but the mount is not: whoever uses it would wait for ever. */
-  async #detachDead(failure: Failure): Promise<void> {
-    this.#log(`${this.order.mountPoint}: ${failure.message}; unmounting it`)
-    const isOurs = mountAt(readMountTable(), this.order.mountPoint)?.device === this.entry.device
-    if (!isOurs) return
-    await unmountKernel(this.#native, this.order.mountPoint, true).catch((error: unknown) => {
-      this.#log(`could not unmount ${this.order.mountPoint}: ${String(error)}`)
+  /**
+   * The thread is gone. Its mount may still be there, if the thread failed or somebody aborted the
+   * connection: whoever uses it would wait for ever, or get nothing but errors.
+   */
+  async #detachDead(end: ThreadEnd): Promise<void> {
+    const { mountPoint } = this.order
+    if (!end.isClean) this.#log(`${mountPoint}: ${end.failure.message}`)
+    if (mountAt(readMountTable(), mountPoint)?.mountId !== this.entry.mountId) return
+    this.#log(`${mountPoint}: unmounting what nobody serves any more`)
+    await unmountKernel(this.#native, mountPoint, true).catch((error: unknown) => {
+      this.#log(`could not unmount ${mountPoint}: ${String(error)}`)
     })
   }
 }

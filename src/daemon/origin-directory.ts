@@ -7,10 +7,11 @@ import { Failure } from '../base/failure.js'
 import type { Native } from '../base/native.js'
 import { O } from '../base/open-flags.js'
 import { codeOf } from '../store/durable-file.js'
+import { readVolumeMarker, writeVolumeMarker } from '../store/volume-marker.js'
+import type { VolumeMarker } from '../store/volume-marker.js'
 import { failureOf } from './failure-of.js'
+import { markerFile, ownDirectory, retiredDirectory } from './origin-marker.js'
 import type { Undo } from './undo.js'
-import { ownDirectory, readMarker, retiredDirectory, writeMarker } from './volume-marker.js'
-import type { VolumeMarker } from './volume-marker.js'
 
 const LOCK_EX_NB = 2 | 4
 
@@ -58,7 +59,7 @@ export class OriginDirectory {
   }
 
   readMarker(): VolumeMarker | undefined {
-    const marker = readMarker(this.root)
+    const marker = readVolumeMarker(this.#fd)
     if (marker === undefined) return undefined
     const { originIno, originBirth } = this.#identity()
     const isBornElsewhere =
@@ -68,17 +69,18 @@ export class OriginDirectory {
       const advice = `remove ${own} to begin a past of its own`
       throw new Failure(
         'damaged',
-        `${this.path} is a copy of another volume, marker included: ${advice}`,
+        `${this.path} is a copy of a volume, its marker included: ${advice}`,
       )
     }
     return marker
   }
 
-  writeMarker(id: string, store: string, undo: Undo): void {
+  /** `storePath` null: the default one. */
+  writeMarker(marker: Omit<VolumeMarker, 'originIno' | 'originBirth'>, undo: Undo): void {
     undo.add(() => {
-      rmSync(join(this.path, ownDirectory, 'volume.json'), { force: true })
+      rmSync(join(this.path, markerFile), { force: true })
     })
-    writeMarker(this.root, { id, store, ...this.#identity() })
+    writeVolumeMarker(this.#fd, { ...marker, ...this.#identity() })
   }
 
   /** What tells the origin from a copy. */
@@ -86,7 +88,7 @@ export class OriginDirectory {
     const stat = new Float64Array(statFieldCount)
     checked(this.#native.statAt(this.#fd, '' as ByteString, stat), `stat ${this.path}`)
     const birthSec = stat[StatField.btimeSec] ?? Number.NaN
-    const birthNsec = stat[StatField.btimeNsec] ?? 0
+    const birthNsec = String(stat[StatField.btimeNsec] ?? 0).padStart(9, '0')
     const originBirth = Number.isNaN(birthSec) ? null : `${birthSec}.${birthNsec}`
     return { originIno: stat[StatField.ino] ?? 0, originBirth }
   }

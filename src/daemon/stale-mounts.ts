@@ -1,11 +1,11 @@
-import { lstat, realpath } from 'node:fs/promises'
+import { realpath, statfs } from 'node:fs/promises'
 import { basename, dirname, join, resolve } from 'node:path'
 import type { Native } from '../base/native.js'
 import { unmountKernel } from './kernel-mount.js'
 import { fuseType, isInside, readMountTable } from './mount-table.js'
 import type { MountEntry } from './mount-table.js'
 
-/** A live daemon answers an lstat at once; one that takes longer is stuck, not gone. */
+/** A live daemon answers a statfs at once; one that takes longer is stuck, not gone. */
 const answerMsMax = 5000
 
 /**
@@ -38,7 +38,8 @@ export async function isStale(entry: MountEntry): Promise<boolean> {
   const deadline = new Promise<false>((resolve) => {
     timer = setTimeout(resolve, answerMsMax, false)
   })
-  const answer = lstat(entry.mountPoint).then(
+  // Not stat: the kernel may still answer that itself, from the attributes it was told to keep.
+  const answer = statfs(entry.mountPoint).then(
     () => false,
     (error: unknown) => (error as NodeJS.ErrnoException).code === 'ENOTCONN',
   )

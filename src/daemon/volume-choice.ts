@@ -9,7 +9,7 @@ import type { MountOrder } from './mount-order.js'
 import type { OriginDirectory } from './origin-directory.js'
 import type { StoreDirectory } from './store-directory.js'
 import type { Undo } from './undo.js'
-import { markerStoreOf, ownDirectory } from './volume-marker.js'
+import { defaultStore, ownDirectory } from './origin-marker.js'
 
 /** The store's volume of this origin, made at first use; brought up to what the order says of it. */
 export function volumeFor(
@@ -20,8 +20,8 @@ export function volumeFor(
 ): VolumeRecord {
   const { catalog } = store
   const marker = origin.readMarker()
-  const known = marker === undefined ? undefined : catalog.volumeById(marker.id)
-  if (marker !== undefined && known === undefined) {
+  const known = marker === undefined ? undefined : catalog.volumeById(marker.volumeId)
+  if (marker !== undefined && (known === undefined || marker.storeId !== catalog.storeId)) {
     const own = join(order.origin, ownDirectory)
     const advice = `bring its catalog back, or remove ${own} to begin without the past`
     throw new Failure('damaged', `the store ${store.path} does not know this volume: ${advice}`)
@@ -33,7 +33,9 @@ export function volumeFor(
     throw new Failure('usage', `the chunk size of ${record.name} is ${kib}K for good: ${advice}`)
   }
   if (marker === undefined) {
-    origin.writeMarker(record.id, markerStoreOf(order.origin, order.store), undo)
+    const { storeId } = catalog
+    const storePath = order.store === join(order.origin, defaultStore) ? null : order.store
+    origin.writeMarker({ volumeId: record.id, storeId, storePath }, undo)
   }
   return broughtUpToDate(catalog, record, order, undo)
 }

@@ -8,7 +8,7 @@ import { connectToMount } from './daemon-finder.js'
 import { failureOf } from './failure-of.js'
 import { fuseType, isInside, mountAround, readMountTable } from './mount-table.js'
 import type { MountEntry } from './mount-table.js'
-import { ownDirectory, readMarker, storeOfMarker } from './volume-marker.js'
+import { markerFile, readMarkerAt, storeOfMarker } from './origin-marker.js'
 
 export interface MountedVolumeFound {
   client: ControlClient
@@ -85,9 +85,14 @@ export async function findDaemons(
 /** The volume around a path that is not mounted. */
 export function findUnmounted(path: string): FoundVolume | undefined {
   for (let at = path; ; at = dirname(at)) {
-    const marker = readMarker(at)
+    const marker = readMarkerAt(at)
     if (marker !== undefined) {
-      return { state: 'unmounted', origin: at, store: storeOfMarker(at, marker), id: marker.id }
+      return {
+        state: 'unmounted',
+        origin: at,
+        store: storeOfMarker(at, marker),
+        id: marker.volumeId,
+      }
     }
     if (at === '/') return undefined
   }
@@ -149,7 +154,7 @@ function mountFor(path: string, table: readonly MountEntry[]): MountEntry | unde
 /** A volume may have another one's origin inside: the innermost counts. */
 function hasOwnVolume(path: string, outer: MountEntry): boolean {
   for (let at = path; at !== outer.source && at !== '/'; at = dirname(at)) {
-    if (existsSync(join(at, ownDirectory, 'volume.json'))) return true
+    if (existsSync(join(at, markerFile))) return true
   }
   return false
 }

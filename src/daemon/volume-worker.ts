@@ -72,7 +72,8 @@ async function open(volume: TreeVolume, store: VolumeStore, isMountedOver: boole
   const { takeSnapshot } = service
   const view: VolumeView = new VolumeView(volume, { isMountedOver, takeSnapshot })
   const collisions = volume.collisions.map(textOf)
-  post({ type: 'opened', collisions, recovery: { ...store.recovery } })
+  const tookMs = Math.round(store.recovery.tookMs)
+  post({ type: 'opened', collisions, recovery: { ...store.recovery, tookMs } })
   const order = orderToServe(service)
   if (order.type === 'serve') serveNative(view, volume, service, order.fuseFd)
   else if (order.type === 'serve-fuse-native') await serveFuseNative(view, service, order)

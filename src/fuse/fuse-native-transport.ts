@@ -25,7 +25,8 @@ import type { PathOperation } from './path-operations.js'
  * - times beyond the millisecond or before 1970; a change of only one of the two times is lost without a
  *   word (touch -a, touch -m);
  * - inode numbers beyond 31 bits: made up, the same only while they are remembered; link counts of 0;
- * - times to live for each name, invalidation, cached listings: the kernel asks again after a second;
+ * - times to live for each name, invalidation, cached listings: the kernel asks for a name again after a
+ *   second, and for attributes each time;
  * - renaming over an open file as one step: the old file goes first;
  * - mounting over an origin that is a mount point itself;
  * - names of extended attributes that are not UTF-8; more than 2^32 files in statfs.
@@ -75,7 +76,8 @@ const mountOptions = [
   'big_writes',
   'max_write=131072',
   'entry_timeout=1',
-  'attr_timeout=1',
+  // libfuse 2 knows hard links as different files: what one name changes would not show at the other.
+  'attr_timeout=0',
   'negative_timeout=0',
 ]
 

@@ -19,6 +19,12 @@ export interface VolumeMarker {
   storeId: string
   /** Absolute path of the store; null: it is at .bygone/store. */
   storePath: string | null
+  /**
+   * The origin's root: its inode number, and its birth (seconds.nanoseconds; null where the file system
+   * knows none). The store knows files by their inode numbers, so it is worth nothing for a copy of them.
+   */
+  originIno: number
+  originBirth: string | null
 }
 
 /** Undefined if the origin has none. Throws Failure. */
@@ -31,8 +37,9 @@ export function readVolumeMarker(originFd: number): VolumeMarker | undefined {
 
 /** Durable when it returns; makes .bygone if it is missing. Throws Failure. */
 export function writeVolumeMarker(originFd: number, marker: VolumeMarker): void {
-  const { volumeId, storeId, storePath } = marker
-  const data = { format: markerFormat, version: markerVersion, volumeId, storeId, storePath }
+  const { volumeId, storeId, storePath, originIno, originBirth } = marker
+  const names = { volumeId, storeId, storePath }
+  const data = { format: markerFormat, version: markerVersion, ...names, originIno, originBirth }
   withMarkerDirectory(originFd, true, (directory) => {
     replaceFile(directory, markerName, Buffer.from(`${JSON.stringify(data, null, 2)}\n`))
   })
@@ -84,6 +91,8 @@ function checkedMarker(text: string): VolumeMarker {
       volumeId: fields.text('volumeId', isId),
       storeId: fields.text('storeId', isId),
       storePath: fields.textOrNull('storePath', (path) => path.startsWith('/')),
+      originIno: fields.integer('originIno', 1),
+      originBirth: fields.textOrNull('originBirth', (birth) => /^-?\d+\.\d{9}$/.test(birth)),
     }
     fields.end()
     return marker

@@ -56,8 +56,12 @@ export class DirectoryStream {
       const next = listing.read(position)
       const { name, ino, type } = listing
       if (!sink.hasRoom(name.length)) return
-      if (this.#enter(name, ino, type, sink.entry)) {
-        sink.addEntry(name, type, next + listingOffset)
+      const isThere = this.#enter(name, ino, type, sink.entry)
+      if (isThere && sink.entry.node !== 0) sink.addEntry(name, type, next + listingOffset)
+      else if (isThere) {
+        // The kernel shall look it up itself. Without a number of its own `ls` would leave it out.
+        this.#source.inodeNumber(ino, this.#inode)
+        sink.add(name, this.#inode.high, this.#inode.low, type, next + listingOffset)
       }
       position = next
     }

@@ -1,0 +1,93 @@
+#pragma once
+
+#include <linux/fuse.h>
+#include <sys/socket.h>
+
+#include <cstring>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/unique_fd.h"
+
+namespace bygone::test {
+
+// Stands for the kernel: the other end of what a session takes for /dev/fuse. The sockets keep
+// message boundaries and hold about ten messages.
+class KernelEnd {
+ public:
+  KernelEnd() {
+    int ends[2];
+    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) std::abort();
+    session_end_ = UniqueFd(ends[0]);
+    kernel_end_ = UniqueFd(ends[1]);
+    const int bytes = 1 << 20;
+    for (const int end : ends) ::setsockopt(end, SOL_SOCKET, SO_SNDBUF, &bytes, sizeof bytes);
+  }
+
+  // What a session is made with.
+  int fd() const { return session_end_.get(); }
+  void HangUp() { kernel_end_.Reset(); }
+
+  void Send(std::string_view message) {
+    if (::send(kernel_end_.get(), message.data(), message.size(), MSG_DONTWAIT) < 0) std::abort();
+  }
+
+  struct Reply {
+    fuse_out_header header;
+    std::string body;
+  };
+  // The next reply if there is one; waits for it only if asked to.
+  std::optional<Reply> Receive(int flags = MSG_DONTWAIT) {
+    std::string bytes(1 << 20, '\0');
+    const ssize_t length = ::recv(kernel_end_.get(), bytes.data(), bytes.size(), flags);
+    if (length < static_cast<ssize_t>(sizeof(fuse_out_header))) return std::nullopt;
+    bytes.resize(static_cast<size_t>(length));
+    Reply reply;
+    std::memcpy(&reply.header, bytes.data(), sizeof reply.header);
+    reply.body = bytes.substr(sizeof reply.header);
+    return reply;
+  }
+  Reply Await() { return Receive(0).value(); }
+
+  void SendRequest(uint32_t opcode, uint64_t unique, std::string_view body = {}) {
+    Send(Request(opcode, unique, body));
+  }
+  void SendRead(uint64_t unique, uint64_t handle, uint64_t offset, uint32_t size) {
+    SendRequest(FUSE_READ, unique, ReadBody(handle, offset, size));
+  }
+  void SendWrite(uint64_t unique, uint64_t handle, uint64_t offset, std::string_view data,
+                 uint32_t flags = 0) {
+    fuse_write_in write{};
+    write.fh = handle;
+    write.offset = offset;
+    write.size = static_cast<uint32_t>(data.size());
+    write.write_flags = flags;
+    SendRequest(FUSE_WRITE, unique, Bytes(write) + std::string(data));
+  }
+
+  static std::string Request(uint32_t opcode, uint64_t unique, std::string_view body) {
+    fuse_in_header header{};
+    header.len = static_cast<uint32_t>(sizeof header + body.size());
+    header.opcode = opcode;
+    header.unique = unique;
+    return Bytes(header) + std::string(body);
+  }
+  static std::string ReadBody(uint64_t handle, uint64_t offset, uint32_t size) {
+    fuse_read_in read{};
+    read.fh = handle;
+    read.offset = offset;
+    read.size = size;
+    return Bytes(read);
+  }
+  template <typename T>
+  static std::string Bytes(const T& value) {
+    return {reinterpret_cast<const char*>(&value), sizeof value};
+  }
+
+ private:
+  UniqueFd session_end_;
+  UniqueFd kernel_end_;
+};
+
+}  // namespace bygone::test
