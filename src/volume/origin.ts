@@ -13,6 +13,11 @@ const self = '' as ByteString
 /** Numbers from here on stand for what another file system shows, so that they meet none of ours. */
 const foreignObjectBase = 2 ** 52
 
+/** Whether the object stands for something of another file system, of which nothing is shown or kept. */
+export function isForeignObject(object: ObjectId): boolean {
+  return object >= foreignObjectBase
+}
+
 /**
  * The origin's tree as bygone reaches it: from one descriptor, taken before anything was mounted over it.
  *

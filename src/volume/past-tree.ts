@@ -8,6 +8,7 @@ import type { PreservedAttributes } from '../store/elements.js'
 import type { VolumeStore } from '../store/volume-store.js'
 import { Listing, ListingBuilder } from './listing.js'
 import type { Locator } from './locator.js'
+import { isForeignObject } from './origin.js'
 import type { Origin } from './origin.js'
 import type { OriginNode } from './origin-node.js'
 import { pastInodeNumber, PastNode } from './past-node.js'
@@ -61,13 +62,7 @@ export class PastTree {
     }
     const inOrigin = this.#originOf(directory)
     if (!this.#origin.statName(inOrigin, name)) return undefined
-    return this.child(
-      directory,
-      name,
-      this.#origin.objectFromStat(),
-      this.#origin.typeFromStat(),
-      this.#origin.isForeignFromStat(),
-    )
+    return this.child(directory, name, this.#origin.objectFromStat(), this.#origin.typeFromStat())
   }
 
   /** The node of a name that is known to lead to `object`. */
@@ -76,7 +71,7 @@ export class PastTree {
     name: ByteString,
     object: ObjectId,
     type: number,
-    isForeign = false,
+    isForeign = isForeignObject(object),
   ): PastNode {
     let node = this.#nodes.get(object)
     if (node === undefined) {

@@ -1,6 +1,7 @@
 import { FileType } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
 import { checked, fsErrorOf, isErrno } from '../base/errno.js'
+import type { FsError } from '../base/errno.js'
 import { O, Rename } from '../base/open-flags.js'
 import type { Origin } from './origin.js'
 import type { OriginNode, Place } from './origin-node.js'
@@ -101,24 +102,32 @@ export class Retirement {
   }
 
   #moveIn(place: Place, node: OriginNode): void {
-    const { native, directories } = this.#origin
-    const move = () =>
-      native.renameAt(
-        directories.of(place.parent),
-        place.name,
-        directories.of(this.#origin.retired),
-        this.#nameOf(node),
-        0,
-      )
-    let result = move()
-    if (isErrno(fsErrorOrUndefined(result), 'EACCES') && node.type === FileType.directory) {
+    let result = this.#renameIn(place, node)
+    if (isErrno(result, 'EACCES') && node.type === FileType.directory) {
       // Moving a directory changes its '..', which asks an ordinary user for write permission on it.
       // Its mode is preserved already, and no live name leads to it from now on.
+      const { native } = this.#origin
       this.#origin.withPath(node, (fd) => native.chmodPath(fd, 0o700))
-      result = move()
+      result = this.#renameIn(place, node)
     }
-    checked(result, 'rename into the retired directory')
+    if (isErrno(result, 'EEXIST') && this.#origin.hasRetired(node.object)) {
+      // Its link there was not known of: rename(2) would leave both names of the one file as they are.
+      const { native, directories } = this.#origin
+      checked(native.unlinkAt(directories.of(place.parent), place.name, 0), 'unlink')
+    } else if (result !== undefined) throw result
     this.#noteRetired(node)
+  }
+
+  #renameIn(place: Place, node: OriginNode): FsError | undefined {
+    const { native, directories } = this.#origin
+    const result = native.renameAt(
+      directories.of(place.parent),
+      place.name,
+      directories.of(this.#origin.retired),
+      this.#nameOf(node),
+      Rename.noReplace,
+    )
+    return result < 0 ? fsErrorOf(result, 'rename into the retired directory') : undefined
   }
 
   #noteRetired(node: OriginNode): void {
@@ -129,8 +138,4 @@ export class Retirement {
   #nameOf(node: OriginNode): ByteString {
     return this.#origin.retiredName(node.object)
   }
-}
-
-function fsErrorOrUndefined(result: number): Error | undefined {
-  return result < 0 ? fsErrorOf(result, 'rename') : undefined
 }

@@ -11,7 +11,7 @@ import { VolumeWorld } from '../support/volume-world.js'
 // copy of the whole tree in memory at each cut. The kernel's part (lookups given back at any time) is played too.
 
 const chunkBytes = 4096
-const operationCount = Number(process.env['BYGONE_OPERATIONS'] ?? 1500)
+const operationCount = Number(process.env['BYGONE_OPERATIONS'] ?? 1000)
 
 class Story {
   readonly #random: Random
