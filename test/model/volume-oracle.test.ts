@@ -115,7 +115,7 @@ class Story {
         () => {
           this.#fallocate()
         },
-        3,
+        8,
       ],
       [
         () => {
@@ -141,6 +141,12 @@ class Story {
         },
         2,
       ],
+      [
+        () => {
+          this.#checkLive()
+        },
+        2,
+      ],
     ])
     try {
       action()
@@ -157,12 +163,19 @@ class Story {
 
   #check(name: string): void {
     const expected = this.#cuts.get(name) ?? new Map<string, string>()
+    // With nothing known from before, everything has to be found by what the index says.
+    if (this.#random.isLikely(0.5)) this.#world.driver.forgetAll()
     const actual = valuesOfView(this.#world.driver, name)
     expect(differences(expected, actual), name).toEqual([])
   }
 
   #checkOne(): void {
     if (this.#cuts.size > 0) this.#check(this.#random.pick([...this.#cuts.keys()]))
+  }
+
+  #checkLive(): void {
+    const actual = valuesOfView(this.#world.driver, '')
+    expect(differences(valuesOfOrigin(this.#world.origin), actual), 'live').toEqual([])
   }
 
   #snapshot(): void {

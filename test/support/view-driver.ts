@@ -84,6 +84,12 @@ export class ViewDriver {
     return { node, attributes }
   }
 
+  attributesOf(node: number): Attributes {
+    const attributes = new Attributes()
+    this.#view.getattr(node, undefined, { attributes, attributesTtlMs: 0 })
+    return attributes
+  }
+
   must(path: string): number {
     const found = this.find(path)
     if (found === undefined) throw new Error(`no ${path}`)

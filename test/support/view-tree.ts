@@ -54,8 +54,10 @@ export function valuesOfView(driver: ViewDriver, root: string): TreeValues {
   const groups = new Map<string, string>()
   const walk = (path: string): void => {
     for (const name of driver.list(join(root, path))) {
+      // The snapshots are no part of the live tree.
+      if (root === '' && path === '' && name.startsWith('@GMT-')) continue
       const below = path === '' ? name : `${path}/${name}`
-      const full = `${root}/${below}`
+      const full = root === '' ? below : `${root}/${below}`
       const found = driver.find(full)
       if (found === undefined) {
         values.set(below, 'listed, but not found')
