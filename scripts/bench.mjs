@@ -1,0 +1,231 @@
+#!/usr/bin/env node
+// Compares bygone with the plain file system below it and with bindfs, as ratios in one run.
+// What it measures with is in test/bench/: this file says what is measured, in which order.
+import { chmodSync, mkdirSync, mkdtempSync } from 'node:fs'
+import { cpus, release } from 'node:os'
+import { join } from 'node:path'
+import { account } from '../test/bench/account.mjs'
+import { run } from '../test/bench/child.mjs'
+import { judge, snapshotLabel } from '../test/bench/goals.mjs'
+import { readOptions } from '../test/bench/options.mjs'
+import { Results } from '../test/bench/results.mjs'
+import { copyAndRemove, operate, overwrites, prepareFor, rowsOf } from '../test/bench/rows.mjs'
+import * as systems from '../test/bench/systems.mjs'
+import { makeLargeFile, makeTree } from '../test/bench/trees.mjs'
+
+const MIB = 1 << 20
+// How many snapshots there are, on average, while "few" are measured: some have warmed the daemon up.
+const SNAPSHOTS_FEW = 10
+const WARM_UP = 3
+const SAMPLES = 15
+
+const options = readOptions()
+const { sizes } = options
+const isRoot = process.getuid() === 0
+const wanted = (key) => options.rows.includes(key)
+const progress = (text) => void process.stderr.write(`bench: ${text}\n`)
+
+const directory = mkdtempSync(join(options.dir, 'bygone-bench.'))
+chmodSync(directory, 0o755)
+const results = new Results(progress)
+const running = []
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    progress('interrupted: clearing away')
+    systems.clearAway(directory).finally(() => process.exit(130))
+  })
+}
+
+try {
+  const machine = await describeMachine()
+  if (wanted('snapshot')) {
+    for (const transport of ['native', 'fuse-native']) await measureSnapshots(transport)
+  }
+  if (options.rows.some((key) => key !== 'snapshot')) await measureFiles()
+
+  const result = { machine, runs: options.runs, sizes, rows: results.rows, notes: results.notes }
+  result.goals = judge(result)
+  console.log(options.json ? JSON.stringify(result, undefined, 2) : account(result))
+} catch (error) {
+  process.exitCode = 1
+  progress(error.message)
+} finally {
+  for (const system of running.toReversed()) {
+    await system.stop().catch((error) => progress(`${system.name}: ${error.message}`))
+  }
+  await systems.clearAway(directory)
+}
+process.exit()
+
+async function describeMachine() {
+  const { stdout } = await run('df', ['--output=fstype', directory])
+  const machine = {
+    fileSystem: stdout.trim().split('\n').at(-1),
+    kernel: release(),
+    cpus: cpus().length,
+  }
+  results.note(`plain is ${machine.fileSystem}; kernel ${machine.kernel}; ${machine.cpus} cpus`)
+  results.note(`median of ${options.runs}; sizes: ${options.quick ? 'quick' : 'full'}`)
+  if (!isRoot) results.note('not root: nothing is measured with cold caches')
+  return machine
+}
+
+// --- snapshots -------------------------------------------------------------------------------------
+
+async function measureSnapshots(transport) {
+  for (const files of [sizes.filesFew, sizes.filesMany]) {
+    const origin = join(directory, `${transport}-${files}`)
+    mkdirSync(origin)
+    progress(`snapshots of ${files} files, ${transport}`)
+    makeTree(join(origin, 'tree'), files, { bytesMax: 0 })
+    await run('sync', [])
+    const system = new systems.Bygone(origin, transport)
+    if (!(await start(system))) return
+    await results.attempt(transport, 'snapshot', async () => {
+      await run('find', [join(system.live, 'tree'), '-size', '+0'])
+      const take = (prefix, count) => operate('snapshots', system.live, prefix, count)
+      await take('first', WARM_UP)
+      const few = await take('few', SAMPLES)
+      await take('more', sizes.snapshotsMany - WARM_UP - SAMPLES)
+      const many = await take('many', SAMPLES)
+      results.record('snapshot', snapshotLabel(files, SNAPSHOTS_FEW), 'ms', transport, inMs(few))
+      results.record(
+        'snapshot',
+        snapshotLabel(files, sizes.snapshotsMany),
+        'ms',
+        transport,
+        inMs(many),
+      )
+      if (files !== sizes.filesMany) return
+      const commands = []
+      for (let n = 0; n < options.runs; n++) commands.push(await system.commandSeconds())
+      results.record('snapshot', '`bygone snapshot`, whole', 'ms', transport, inMs(commands))
+      results.record('snapshot', 'memory of the daemon', 'MiB', transport, [
+        systems.daemonBytes() / MIB,
+      ])
+    })
+    await stop(system)
+    await run('rm', ['-rf', '--one-file-system', origin])
+  }
+}
+
+function inMs(seconds) {
+  return seconds.map((number) => number * 1e3)
+}
+
+// --- files -----------------------------------------------------------------------------------------
+
+async function measureFiles() {
+  progress(`making ${sizes.treeFiles} files and one of ${sizes.largeBytes / MIB} MiB`)
+  const master = join(directory, 'plain')
+  mkdirSync(master)
+  makeTree(join(master, 'tree'), sizes.treeFiles)
+  makeLargeFile(join(master, 'large'), sizes.largeBytes)
+  const scratch = join(directory, 'scratch')
+  mkdirSync(scratch)
+
+  const candidates = [new systems.Plain(master)]
+  if (await systems.hasProgram('bindfs')) {
+    candidates.push(new systems.Bindfs(join(directory, 'bindfs')))
+  } else {
+    results.note('bindfs is not installed: its column is empty (apt-get install bindfs)')
+  }
+  for (const transport of ['native', 'fuse-native']) {
+    candidates.push(new systems.Bygone(join(directory, transport), transport))
+  }
+  const started = []
+  for (const system of candidates) {
+    if (system.origin !== master) await run('cp', ['-a', master, system.origin])
+    if (await start(system)) started.push(system)
+  }
+  await run('sync', [])
+
+  const rows = rowsOf(sizes)
+  const live = started.map((system) => placeOf(system.name, system, system.live, scratch))
+  await measureRows(rows.writing, live)
+
+  if (rows.reading.some(({ key }) => wanted(key))) {
+    const past = []
+    for (const system of started) {
+      await results.attempt(system.name, 'snapshot', async () => {
+        if (system.canSnapshot) {
+          past.push(placeOf(`${system.name}@`, system, await system.snapshot(), scratch))
+        }
+        await operate('change', `${system.live}/large`, sizes.largeBytes, `${system.live}/tree`)
+      })
+    }
+    await measureRows(rows.reading, [...live, ...past])
+  }
+  if (wanted('overwrite')) await measureOverwrites(started)
+  if (wanted('rm')) await measureRemoval(started, join(master, 'tree'))
+  for (const system of started.toReversed()) await stop(system)
+}
+
+function placeOf(name, system, root, scratch) {
+  return { name, live: system.live, root, scratch }
+}
+
+/** Run by run over all places, so that a slow minute of the machine meets all of them alike. */
+async function measureRows(rows, places) {
+  for (const row of rows) {
+    if (!wanted(row.key) || (row.before === 'cold' && !isRoot)) continue
+    progress(row.label)
+    for (let index = 0; index < options.runs; index++) {
+      for (const place of places) {
+        await results.attempt(place.name, row.label, async () => {
+          await prepareFor(row, place, index)
+          results.record(row.key, row.label, row.unit, place.name, [await row.measure(place)])
+        })
+      }
+    }
+  }
+}
+
+async function measureOverwrites(started) {
+  for (const [sync, suffix] of [
+    ['none', ''],
+    ['sync', ', sync'],
+  ]) {
+    progress(`overwrites of 64 KiB${suffix}`)
+    for (let index = 0; index < options.runs; index++) {
+      for (const system of started) {
+        await results.attempt(system.name, `overwrite${suffix}`, async () => {
+          const { without, first, later } = await overwrites(system, sizes, sync)
+          const note = (label, speed) =>
+            results.record('overwrite', label + suffix, 'MB/s', system.name, [speed])
+          note('nothing to preserve', without)
+          note('first after snapshot', first)
+          note('later ones', later)
+        })
+      }
+    }
+  }
+}
+
+async function measureRemoval(started, tree) {
+  progress('cp -a into the live tree, rm -rf')
+  for (let index = 0; index < options.runs; index++) {
+    for (const system of started) {
+      await results.attempt(system.name, 'rm', async () => {
+        const { into, removal } = await copyAndRemove(system, tree)
+        results.record('rm', 'cp -a into the live tree', 's', system.name, [into])
+        results.record('rm', 'rm -rf after a snapshot', 's', system.name, [removal])
+      })
+    }
+  }
+}
+
+// --- starting and stopping -----------------------------------------------------------------------------
+
+async function start(system) {
+  running.push(system)
+  if (await results.attempt(system.name, 'mount', () => system.start())) return true
+  running.splice(running.indexOf(system), 1)
+  return false
+}
+
+async function stop(system) {
+  running.splice(running.indexOf(system), 1)
+  await results.attempt(system.name, 'unmount', () => system.stop())
+}

@@ -1,0 +1,87 @@
+// A child of the benchmark: does one thing to files and prints how many seconds that took, without
+// the time that Node needs to start.
+//
+//   node operation.mjs NAME ARGUMENT...
+import { Buffer } from 'node:buffer'
+import {
+  closeSync,
+  fsyncSync,
+  mkdirSync,
+  openSync,
+  readSync,
+  readdirSync,
+  utimesSync,
+  writeSync,
+} from 'node:fs'
+import { join } from 'node:path'
+
+const operations = {
+  /** Reads a file from its start to its end in pieces of 1 MiB. */
+  read(path) {
+    const buffer = Buffer.allocUnsafe(1 << 20)
+    return timed(() => {
+      const fd = openSync(path, 'r')
+      while (readSync(fd, buffer, 0, buffer.length, null) > 0);
+      closeSync(fd)
+    })
+  },
+
+  /** Writes a new file of `bytes` in pieces of `piece`. */
+  write(path, bytes, piece) {
+    const buffer = Buffer.alloc(Number(piece), 0x5a)
+    return timed(() => {
+      const fd = openSync(path, 'wx')
+      for (let at = 0; at < Number(bytes); at += buffer.length) writeSync(fd, buffer)
+      closeSync(fd)
+    })
+  },
+
+  /** Overwrites `count` of the file's pieces of 64 KiB, each once, in an order that looks random. */
+  overwrite(path, bytes, count, sync) {
+    const buffer = Buffer.alloc(65_536, Math.floor(Math.random() * 256))
+    const pieces = Number(bytes) / buffer.length
+    return timed(() => {
+      const fd = openSync(path, 'r+')
+      // 40,503 is odd and the number of pieces a power of two, so no piece comes twice.
+      for (let n = 0; n < Number(count); n++) {
+        writeSync(fd, buffer, 0, buffer.length, ((n * 40_503) % pieces) * buffer.length)
+      }
+      if (sync === 'sync') fsyncSync(fd)
+      closeSync(fd)
+    })
+  },
+
+  /** Overwrites every sixteenth chunk of a large file, and touches every hundredth file of a tree. */
+  change(largeFile, bytes, tree) {
+    const buffer = Buffer.alloc(65_536, 0xc3)
+    return timed(() => {
+      const fd = openSync(largeFile, 'r+')
+      for (let at = 0; at < Number(bytes); at += 16 * buffer.length) {
+        writeSync(fd, buffer, 0, buffer.length, at)
+      }
+      closeSync(fd)
+      let n = 0
+      for (const entry of readdirSync(tree, { recursive: true, withFileTypes: true })) {
+        if (entry.isFile() && n++ % 100 === 0) utimesSync(join(entry.parentPath, entry.name), 1, 1)
+      }
+    })
+  },
+
+  /** Takes snapshots by mkdir; prints the seconds of each. */
+  snapshots(mountPoint, prefix, count) {
+    const seconds = []
+    for (let n = 0; n < Number(count); n++) {
+      seconds.push(timed(() => mkdirSync(join(mountPoint, '.snapshots', `${prefix}-${n}`)))[0])
+    }
+    return seconds
+  },
+}
+
+function timed(act) {
+  const begun = process.hrtime.bigint()
+  act()
+  return [Number(process.hrtime.bigint() - begun) / 1e9]
+}
+
+const [name, ...args] = process.argv.slice(2)
+console.log(JSON.stringify(operations[name](...args)))

@@ -1,0 +1,42 @@
+import { DeadlineError } from './child.mjs'
+
+/** The figures of a run, as they come. */
+export class Results {
+  rows = []
+  notes = []
+  #progress
+  #hung = new Set()
+
+  constructor(progress) {
+    this.#progress = progress
+  }
+
+  record(key, label, unit, place, numbers) {
+    let row = this.rows.find((candidate) => candidate.label === label)
+    if (row === undefined) this.rows.push((row = { key, label, unit, values: {} }))
+    const before = row.values[place]
+    row.values[place] = Array.isArray(before) ? [...before, ...numbers] : numbers
+  }
+
+  /** A measurement that fails costs its own cell, and says why below the table. */
+  async attempt(place, label, act) {
+    if (this.#hung.has(place)) return false
+    try {
+      await act()
+      return true
+    } catch (error) {
+      // What hung once is not asked again: every answer would cost a whole deadline.
+      if (error instanceof DeadlineError) this.#hung.add(place)
+      this.note(`${place}: ${label}: ${error.message}`)
+      const row = this.rows.find((candidate) => candidate.label === label)
+      if (row !== undefined) row.values[place] ??= { failed: error.message }
+      return false
+    }
+  }
+
+  note(text) {
+    if (this.notes.includes(text)) return
+    this.#progress(text)
+    this.notes.push(text)
+  }
+}
