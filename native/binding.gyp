@@ -4,7 +4,7 @@
   'target_defaults': {
     # Node's own settings ask for gnu++17 and would win.
     'cflags_cc!': ['-std=gnu++17'],
-    'cflags_cc': ['-std=c++20', '-O2', '-Wall', '-Wextra', '-Werror', '-fvisibility=hidden'],
+    'cflags_cc': ['-std=c++20', '-Wall', '-Wextra', '-Werror', '-fvisibility=hidden'],
     'include_dirs': ['.'],
   },
   'targets': [

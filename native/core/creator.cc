@@ -50,14 +50,13 @@ ActingAs::ActingAs(const Creator& creator) {
       if (creator.uid == kNoId || SetId(kSetFsUid, kNoId) != creator.uid) refusal_ = -EPERM;
     }
   }
-  if (creator.umask != 0) {
-    // The real umask, because a default ACL of the directory takes its place. A thread that shares
-    // it with others must not touch it: there the bits are taken off the mode.
-    if (has_own_umask) {
-      umask_before_ = ::umask(creator.umask & 0777);
-    } else {
-      mask_ = creator.umask & 0777;
-    }
+  // The real umask, because a default ACL of the directory takes its place; also if it is 0, since
+  // the daemon's own must not count. A thread that shares its umask with others must not touch it:
+  // there the bits are taken off the mode, beside the daemon's.
+  if (has_own_umask) {
+    umask_before_ = ::umask(creator.umask & 0777);
+  } else {
+    mask_ = creator.umask & 0777;
   }
 }
 

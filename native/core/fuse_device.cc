@@ -10,9 +10,11 @@
 namespace bygone {
 namespace {
 
-// A look at wake_fd costs a system call: rare enough not to be felt, often enough that a busy
-// volume is held for a snapshot without delay.
-constexpr uint32_t kRequestsPerWakeCheck = 16;
+// While requests queue up they are read without waiting. A look at wake_fd then costs a system
+// call: rare enough not to be felt, often enough that a busy volume is held for a snapshot without
+// delay. Where each request awaits the answer to the one before, a read that finds nothing is what
+// costs; so once one did, the next requests are waited for first.
+constexpr uint32_t kRequestsPerCheck = 16;
 
 bool IsGone(Result error) { return error == -ENODEV || error == -ECONNABORTED; }
 
@@ -25,26 +27,36 @@ FuseDevice::FuseDevice(int fuse_fd, int wake_fd) : fuse_fd_(fuse_fd), wake_fd_(w
 
 Result FuseDevice::Receive(std::span<std::byte> buffer) {
   for (;;) {
-    if (++received_since_wake_check_ >= kRequestsPerWakeCheck) {
-      received_since_wake_check_ = 0;
+    if (++received_since_check_ >= kRequestsPerCheck) {
+      received_since_check_ = 0;
+      waits_first_ = false;
       if (TakeWake()) return 0;
+    }
+    if (waits_first_) {
+      const Result waited = Wait();
+      if (waited <= 0) return waited;
     }
     const Result received = ResultOf(::read(fuse_fd_, buffer.data(), buffer.size()));
     if (received >= static_cast<Result>(sizeof(fuse_in_header))) return received;
     if (received == 0 || IsGone(received)) return -ENODEV;
+    if (received == -EAGAIN) {
+      waits_first_ = true;
+      continue;
+    }
     // ENOENT: the request was taken back while it was read.
-    if (received > 0 || received == -EINTR || received == -ENOENT) continue;
-    if (received != -EAGAIN) return received;
-    const Result waited = Wait();
-    if (waited < 0) return waited;
-    if (TakeWake()) return 0;
+    if (received < 0 && received != -EINTR && received != -ENOENT) return received;
   }
 }
 
 Result FuseDevice::Wait() {
-  pollfd waited[2] = {{fuse_fd_, POLLIN, 0}, {wake_fd_, POLLIN, 0}};
-  const Result ready = ResultOf(::poll(waited, 2, -1));
-  return ready == -EINTR ? 0 : ready;
+  for (;;) {
+    pollfd waited[2] = {{fuse_fd_, POLLIN, 0}, {wake_fd_, POLLIN, 0}};
+    const Result ready = Uninterrupted([&] { return ::poll(waited, 2, -1); });
+    if (ready < 0) return ready;
+    if ((waited[1].revents & POLLNVAL) != 0) return -EBADF;
+    if (waited[1].revents != 0 && TakeWake()) return 0;
+    if (waited[0].revents != 0) return 1;
+  }
 }
 
 bool FuseDevice::TakeWake() {

@@ -34,13 +34,14 @@ class FuseDevice {
 
  private:
   bool TakeWake();
-  // Until a request or a wake-up is there.
+  // Blocks until a request is there: 1, or a wake-up, which it takes: 0.
   Result Wait();
   Result Write(std::span<const std::byte> message);
 
   const int fuse_fd_;
   const int wake_fd_;
-  uint32_t received_since_wake_check_ = 0;
+  uint32_t received_since_check_ = 0;
+  bool waits_first_ = false;
   std::atomic<uint64_t> refused_ = 0;
 };
 

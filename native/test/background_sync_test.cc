@@ -21,6 +21,7 @@ class SyncLog {
     entered_.push_back(inode);
     changed_.notify_all();
     changed_.wait(lock, [&] { return is_open_; });
+    finished_++;
     return error_;
   }
   void Fail(int error) {
@@ -41,6 +42,10 @@ class SyncLog {
     changed_.wait(lock, [&] { return entered_.size() >= count; });
     return entered_;
   }
+  size_t finished() {
+    const std::lock_guard lock(mutex_);
+    return finished_;
+  }
   std::vector<ino_t> entered() {
     const std::lock_guard lock(mutex_);
     return entered_;
@@ -50,6 +55,7 @@ class SyncLog {
   std::mutex mutex_;
   std::condition_variable changed_;
   std::vector<ino_t> entered_;
+  size_t finished_ = 0;
   bool is_open_ = true;
   int error_ = 0;
 };
@@ -131,6 +137,7 @@ TEST("syncNow waits for a sync that the background has under way") {
   log.WaitFor(1);
   std::thread opener([&] { log.OpenGate(); });
   CHECK_EQ(sync.SyncNow(), 0);
+  CHECK_EQ(log.finished(), 1u);
   CHECK_EQ(sync.TouchesSynced(), 1u);
   opener.join();
 }

@@ -76,6 +76,8 @@ TEST("the creator's umask counts, whether the thread has its own or not") {
     CHECK_EQ(IsolateThread(), 0);
     CHECK_EQ(CreateAndClose(dir, "own", 0666, creator), 0);
     CHECK_EQ(Find(dir, "own").st_mode & 0777, 0640u);
+    CHECK_EQ(CreateAndClose(dir, "open", 0666, {creator.uid, creator.gid, 0}), 0);
+    CHECK_EQ(Find(dir, "open").st_mode & 0777, 0666u);
     CHECK_EQ(MkdirAt(dir.fd(), Name("sub"), 01777, creator), 0);
     CHECK_EQ(Find(dir, "sub").st_mode & 07777, 01750u);
     const mode_t mask = ::umask(0);

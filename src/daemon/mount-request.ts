@@ -1,4 +1,4 @@
-import { statSync } from 'node:fs'
+import { existsSync, statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Failure } from '../base/failure.js'
 import type { Native } from '../base/native.js'
@@ -47,9 +47,8 @@ export async function orderOf(native: Native, request: MountRequest): Promise<Mo
 
 /** undefined: there is none, or it ended before it could answer. */
 async function askRunningDaemon(order: MountOrder): Promise<MountedReport | undefined> {
-  const store = statSync(order.store, { bigint: true, throwIfNoEntry: false })
-  if (store === undefined) return undefined
-  const client = await connectToStore(storeKey(store))
+  if (!existsSync(order.store)) return undefined
+  const client = await connectToStore(storeKey(statSync(order.store, { bigint: true })))
   try {
     return await client?.request<'mount'>({ command: 'mount', order })
   } catch (error) {

@@ -66,6 +66,8 @@ export function mountAt(table: readonly MountEntry[], path: string): MountEntry 
 export function mountAround(table: readonly MountEntry[], path: string): MountEntry | undefined {
   let found: MountEntry | undefined
   for (const entry of table) {
+    // What is mounted over the root directory itself covers no path that starts there.
+    if (entry.mountPoint === '/' && found !== undefined) continue
     const isDeeper = found === undefined || entry.mountPoint.length >= found.mountPoint.length
     if (isDeeper && isInside(path, entry.mountPoint)) found = entry
   }

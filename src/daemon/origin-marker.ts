@@ -25,6 +25,8 @@ export function readMarkerAt(directory: string): VolumeMarker | undefined {
     return readVolumeMarker(fd)
   } catch (error) {
     if (!(error instanceof Failure)) throw error
+    // A file or a link of that name is nothing of ours; it is in the way only if this is to be an origin.
+    if (codeOf(error.cause) === 'ENOTDIR') return undefined
     throw new Failure(error.kind, `${directory}: ${error.message}`, { cause: error })
   } finally {
     closeSync(fd)

@@ -64,11 +64,12 @@ export class StoreDirectory {
       native.close(fd)
     })
     const root = rootOf(fd)
+    const hasLockFile = existsSync(join(root, lockFile))
     const lock = StoreLock.take(native, root, path)
     undo.add(() => {
       lock.release()
     })
-    if (!existsSync(join(root, catalogFile))) removeWhenUndone(path, undo)
+    if (!existsSync(join(root, catalogFile))) removeWhenUndone(path, hasLockFile, undo)
     const log = new DaemonLog(join(root, 'daemon.log'), () => new Date())
     const catalog = openCatalog(root, path)
     return new StoreDirectory(native, path, fd, lock, catalog, log)
@@ -93,9 +94,9 @@ export class StoreDirectory {
 const ownFiles = [lockFile, 'daemon.log', catalogFile, 'volumes']
 
 /** The store is new: its directory is the user's, perhaps, but what is in it now is ours. */
-function removeWhenUndone(path: string, undo: Undo): void {
+function removeWhenUndone(path: string, hasLockFile: boolean, undo: Undo): void {
   for (const name of ownFiles) {
-    if (name !== lockFile && existsSync(join(path, name))) continue
+    if (name === lockFile ? hasLockFile : existsSync(join(path, name))) continue
     undo.add(() => {
       rmSync(join(path, name), { recursive: true, force: true })
     })

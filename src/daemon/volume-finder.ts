@@ -27,21 +27,15 @@ export type FoundVolume =
  */
 export async function findVolume(text: string | undefined): Promise<FoundVolume> {
   const table = readMountTable()
-  if (text !== undefined && !text.includes('/') && text !== '.' && text !== '..') {
-    const named = await findByName(text, table)
-    if (named !== undefined) return named
-    if (!existsSync(text)) {
-      const advice = 'see `bygone list`; one that is not mounted is named by its origin'
-      throw new Failure('missing', `there is no mounted volume '${text}': ${advice}`)
-    }
+  if (text === undefined || text.includes('/') || text === '.' || text === '..') {
+    return findByPath(await placeOf(text), table)
   }
-  const path = await placeOf(text)
-  const entry = mountFor(path, table)
-  if (entry !== undefined) return findByMount(entry)
-  const found = findUnmounted(path)
-  if (found !== undefined) return found
-  const advice = 'name one (`bygone list`), or make one with `bygone mount`'
-  throw new Failure('missing', `${path} is in no volume: ${advice}`)
+  const root = existsSync(text) ? volumeRootAt(await placeOf(text), table) : undefined
+  const named = await findByName(text, root, table)
+  if (named !== undefined) return named
+  if (existsSync(text)) return findByPath(await placeOf(text), table)
+  const advice = 'see `bygone list`; one that is not mounted is named by its origin'
+  throw new Failure('missing', `there is no mounted volume '${text}': ${advice}`)
 }
 
 /** The same for commands that need its daemon. */
@@ -98,27 +92,52 @@ export function findUnmounted(path: string): FoundVolume | undefined {
   }
 }
 
+async function findByPath(path: string, table: readonly MountEntry[]): Promise<FoundVolume> {
+  const entry = mountFor(path, table)
+  if (entry !== undefined) return findByMount(entry)
+  const found = findUnmounted(path)
+  if (found !== undefined) return found
+  const advice = 'name one (`bygone list`), or make one with `bygone mount`'
+  throw new Failure('missing', `${path} is in no volume: ${advice}`)
+}
+
+/** The origin of the volume whose origin or mount point is just this path. */
+function volumeRootAt(path: string, table: readonly MountEntry[]): string | undefined {
+  const isRoot = (entry: MountEntry) => entry.mountPoint === path || entry.source === path
+  const mounted = table.findLast((entry) => entry.type === fuseType && isRoot(entry))
+  if (mounted !== undefined) return mounted.source
+  return readMarkerAt(path) === undefined ? undefined : path
+}
+
+/**
+ * By a name alone. `root`: the origin of the volume that the same word stands for as a path; it decides
+ * between volumes of that name, but if it has another name nobody can know which one was meant.
+ */
 async function findByName(
   name: string,
+  root: string | undefined,
   table: readonly MountEntry[],
 ): Promise<FoundVolume | undefined> {
   const daemons = await findDaemons(table)
-  const found = daemons.flatMap(({ client, volumes }) =>
+  const named = daemons.flatMap(({ client, volumes }) =>
     volumes.filter((each) => each.name === name).map((summary) => ({ client, summary })),
   )
-  const mounted = found.filter(({ summary }) => summary.mountPoint !== null)
-  const [first, second] = mounted.length > 0 ? mounted : found
-  for (const { client } of daemons) if (client !== first?.client) client.close()
-  if (first === undefined) return undefined
-  if (second !== undefined) {
-    first.client.close()
-    const paths = `${first.summary.origin} and ${second.summary.origin}`
-    throw new Failure(
-      'usage',
-      `two volumes have the name '${name}', ${paths}: give the path of one`,
-    )
+  const mounted = named.filter(({ summary }) => summary.mountPoint !== null)
+  const origins = new Set(
+    (mounted.length > 0 ? mounted : named).map(({ summary }) => summary.origin),
+  )
+  if (root !== undefined && origins.size > 0) {
+    if (origins.has(root)) origins.clear()
+    origins.add(root)
   }
-  return stateOf(first.client, first.summary)
+  const chosen = named.find(({ summary }) => origins.has(summary.origin))
+  for (const { client } of daemons) if (client !== chosen?.client) client.close()
+  if (origins.size > 1) {
+    chosen?.client.close()
+    const paths = [...origins].sort().join(' and ')
+    throw new Failure('usage', `'${name}' could be ${paths}: give the path of one`)
+  }
+  return chosen === undefined ? undefined : stateOf(chosen.client, chosen.summary)
 }
 
 async function findByMount(entry: MountEntry): Promise<FoundVolume> {

@@ -52,7 +52,10 @@ export interface FileSystem {
     caller: Caller,
   ): void
 
-  /** `flags` as of open(2), without O_CREAT, O_EXCL and O_TRUNC. */
+  /**
+   * `flags` as of open(2), without what the kernel does itself: O_CREAT, O_EXCL, O_TRUNC (which comes as
+   * a setattr), O_APPEND, O_DIRECT. For create and tmpfile O_EXCL stays.
+   */
   open(node: number, flags: number, caller: Caller, reply: OpenReply): void
   create(
     parent: number,

@@ -261,7 +261,8 @@ async function fusermount(args: string[]): Promise<void> {
 
 function failureOf(error: unknown, mountPoint: string): unknown {
   if (!(error instanceof HostError)) return error
-  const reason = error.message.replaceAll(/\s*\n\s*/g, '; ')
+  // Node's words for a module that is missing go on with who asked for it.
+  const [reason = ''] = error.message.split('\n')
   if (error.reason === 'not loaded') {
     return new Failure(
       'failed',
