@@ -348,6 +348,10 @@ export class MemoryFileSystem implements FileSystem {
     if (flags === 2 && !xattrs.has(name)) throw new FsError('ENODATA', 'no such xattr')
     xattrs.set(name, value)
     this.inode(node).touch()
+    if (name === 'system.posix_acl_access') {
+      const inode = this.inode(node)
+      inode.mode = (inode.mode & ~0o777) | permissionsOfAcl(Buffer.from(value))
+    }
   }
 
   removexattr(node: number, name: ByteString): void {
@@ -463,6 +467,17 @@ export class MemoryFileSystem implements FileSystem {
     if (inode.guard >= 0) this.#options.guards?.free(inode.guard)
     inode.close()
   }
+}
+
+/** An ACL is a version (4 bytes), and for each entry tag (2), permissions (2) and id (4). */
+function permissionsOfAcl(acl: Buffer): number {
+  const [user, group, mask, other] = [0x01, 0x04, 0x10, 0x20].map((tag) => {
+    for (let at = 4; at < acl.length; at += 8) {
+      if (acl.readUInt16LE(at) === tag) return acl.readUInt16LE(at + 2)
+    }
+    return undefined
+  })
+  return ((user ?? 0) << 6) | ((mask ?? group ?? 0) << 3) | (other ?? 0)
 }
 
 function* tree(directory: MemoryInode): Generator<MemoryInode> {

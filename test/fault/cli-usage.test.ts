@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest'
+import { CliSandbox } from '../support/cli-sandbox.js'
+
+// What is wrong before anything is touched: needs no mount.
+
+test.each<[string, string[], number, RegExp]>([
+  ['no command', [], 64, /no command.*--help/],
+  ['an unknown command', ['explode'], 64, /unknown command 'explode'/],
+  ['an unknown option', ['list', '--explode'], 64, /unknown option '--explode'/],
+  ['no origin', ['mount'], 64, /missing required argument 'origin'/],
+  ['too many arguments', ['mount', 'a', 'b', 'c'], 64, /too many arguments/],
+  ['an option without its value', ['mount', '.', '--store'], 64, /--store.*argument missing/],
+  [
+    'an unknown transport',
+    ['mount', '.', '--transport', 'pigeon'],
+    64,
+    /pigeon.*native, fuse-native/,
+  ],
+  ['an unknown durability', ['mount', '.', '--durability', 'maybe'], 64, /maybe.*ordered, strict/],
+  [
+    'a chunk size of 5000',
+    ['mount', '.', '--chunk-size', '5000'],
+    64,
+    /power of two from 4K to 4M/,
+  ],
+  ['a chunk size of 8M', ['mount', '.', '--chunk-size', '8M'], 64, /power of two from 4K to 4M/],
+  [
+    'a chunk size of words',
+    ['mount', '.', '--chunk-size', 'big'],
+    64,
+    /power of two from 4K to 4M/,
+  ],
+  ['unmount of an unknown name', ['unmount', 'nosuch'], 5, /no mounted volume 'nosuch'/],
+  ['unmount of an unknown path', ['unmount', './nosuch'], 5, /nosuch does not exist/],
+  ['unmount of no volume', ['unmount', '.'], 5, /is in no volume/],
+  ['unmount without a volume around', ['unmount'], 5, /is in no volume/],
+  ['snapshot of an unknown name', ['snapshot', 'nosuch'], 5, /no mounted volume 'nosuch'/],
+  ['snapshot of an unknown path', ['snapshot', './nosuch'], 5, /nosuch does not exist/],
+  ['snapshot without a volume around', ['snapshot'], 5, /is in no volume/],
+  ['list of an unknown name', ['list', 'nosuch'], 5, /no mounted volume 'nosuch'/],
+  ['list of no volume', ['list', '.'], 5, /is in no volume/],
+  ['status of an unknown name', ['status', 'nosuch'], 5, /no mounted volume 'nosuch'/],
+  ['status without a volume around', ['status'], 5, /is in no volume/],
+])('%s: one line and the exit code', async (_, args, code, words) => {
+  const result = await new CliSandbox().bygone(args)
+  expect(result.stderr).toMatch(/^bygone: [^\n]+\n$/)
+  expect(result.stderr).toMatch(words)
+  expect(result.stdout).toBe('')
+  expect(result.code).toBe(code)
+})
+
+test.each([
+  ['--version'],
+  ['--help'],
+  ['help', 'mount'],
+  ['mount', '--help'],
+  ['unmount', '--help'],
+  ['umount', '--help'],
+  ['snapshot', '--help'],
+  ['list', '--help'],
+  ['status', '--help'],
+])('%s %s answers on stdout alone and succeeds', async (...args) => {
+  const result = await new CliSandbox().bygone(args)
+  expect(result.stdout).not.toBe('')
+  expect(result.stderr).toBe('')
+  expect(result.code).toBe(0)
+})
+
+test.each(['mount', 'unmount', 'snapshot', 'list', 'status'])(
+  'the help of %s shows examples, in lines of at most 100 characters',
+  async (command) => {
+    const { stdout } = await new CliSandbox().bygone([command, '--help'])
+    expect(stdout).toContain(`Examples:\n  bygone ${command}`)
+    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100)
+  },
+)

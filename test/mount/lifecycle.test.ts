@@ -1,0 +1,100 @@
+import { readdirSync } from 'node:fs'
+import { expect, test, vi } from 'vitest'
+import { run } from '../support/command.js'
+import { describeMount } from '../support/requirements.js'
+import { TestVolume } from '../support/test-volume.js'
+
+const transports = ['native', 'fuse-native'] as const
+
+describeMount('mounting and unmounting', () => {
+  test.each(transports)('leaves no process and no mount behind (%s)', async (transport) => {
+    const runtimeBefore = runtimeFiles()
+    const volume = await TestVolume.mounted({ transport })
+    expect(volume.mounts()).toEqual([volume.live])
+    expect(volume.processes().length).toBeGreaterThan(0)
+    await volume.snapshot()
+    await volume.unmount()
+    expect(volume.mounts()).toEqual([])
+    await vi.waitFor(() => {
+      expect(volume.processes()).toEqual([])
+    }, 10_000)
+    expect(runtimeFiles().filter((name) => !runtimeBefore.includes(name))).toEqual([])
+  })
+
+  test.each(transports)('works ten times over in a row (%s)', async (transport) => {
+    const volume = await TestVolume.mounted({ transport })
+    for (let count = 0; count < 10; count++) {
+      await volume.unmount()
+      await volume.mount()
+    }
+    expect(volume.mounts()).toEqual([volume.live])
+  })
+
+  test('holds no descriptor of the caller of mount', async () => {
+    // A daemon that kept the pipe would let this shell's reader wait for ever.
+    const volume = new TestVolume()
+    const { stdout } = await run(
+      'sh',
+      ['-c', '"$@" | cat; echo done', 'sh', ...volume.mountCommand()],
+      {
+        env: volume.environment,
+        deadlineMs: 30_000,
+      },
+    )
+    expect(stdout).toMatch(/done\n$/)
+    expect(volume.mounts()).toEqual([volume.live])
+  })
+
+  test('stays while a process is inside, and goes when it has left', async () => {
+    const volume = await TestVolume.mounted({ isMountedOver: false })
+    await volume.actor.python(`os.chdir(given['live'])`, { live: volume.live })
+    const { code, stderr } = await volume.bygone('unmount', volume.live)
+    expect(code).toBe(1)
+    expect(stderr.trim().split('\n')).toHaveLength(1)
+    expect(volume.mounts()).toEqual([volume.live])
+    await volume.actor.python(`os.chdir('/')`)
+    await volume.unmount()
+    expect(volume.mounts()).toEqual([])
+  })
+
+  test('ends cleanly on SIGTERM', async () => {
+    const volume = await TestVolume.mounted()
+    const name = await volume.snapshot()
+    const { pid } = await volume.status()
+    process.kill(pid, 'SIGTERM')
+    await vi.waitFor(() => {
+      expect(volume.processes()).toEqual([])
+      expect(volume.mounts()).toEqual([])
+    }, 10_000)
+    await volume.mount()
+    expect(await volume.snapshots()).toEqual([name])
+  })
+
+  test('keeps no memory or descriptors of files that were looked at and forgotten', async () => {
+    const volume = await TestVolume.mounted()
+    const { pid } = await volume.status()
+    const churn = async () =>
+      volume.actor.python(
+        `for number in range(2000):
+    path = given['live'] + '/%d' % number
+    open(path, 'w').close()
+    os.unlink(path)`,
+        { live: volume.live },
+      )
+    const descriptors = () => readdirSync(`/proc/${pid}/fd`).length
+    await churn()
+    const before = descriptors()
+    const { nodes = 0 } = (await volume.status()).gauges
+    await churn()
+    expect(descriptors()).toBeLessThan(before + 20)
+    expect((await volume.status()).gauges['nodes']).toBeLessThan(nodes + 20)
+  })
+})
+
+function runtimeFiles(): string[] {
+  try {
+    return readdirSync('/run/bygone').sort()
+  } catch {
+    return []
+  }
+}

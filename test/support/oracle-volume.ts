@@ -1,0 +1,55 @@
+import type { Actor } from './actor.js'
+import type { VolumeUnderTest } from './oracle.js'
+import type { Random } from './random.js'
+import { hiddenInRoot, type TestVolume } from './test-volume.js'
+
+/** A bygone volume as the oracle wants it: snapshots by the command line or by mkdir, by chance. */
+export class OracleVolume implements VolumeUnderTest {
+  readonly hiddenInRoot = hiddenInRoot
+  readonly #volume: TestVolume
+  #tagNext = 1
+
+  constructor(volume: TestVolume) {
+    this.#volume = volume
+  }
+
+  get live(): string {
+    return this.#volume.live
+  }
+
+  get plain(): string {
+    return this.#volume.plain
+  }
+
+  async snapshot(random: Random): Promise<string> {
+    if (random.isLikely(0.5)) return this.#volume.snapshot()
+    const made = await this.#volume.actor.python(
+      `os.mkdir(given['live'] + '/.snapshots/' + given['tag'])
+result = max(name for name in os.listdir(given['live']) if name.startswith('@GMT-'))`,
+      { live: this.live, tag: `tag-${this.#tagNext++}` },
+    )
+    if (made.errno !== undefined) throw new Error(`mkdir in .snapshots: ${made.errno}`)
+    return made.ok as string
+  }
+
+  snapshotPath(name: string): string {
+    return this.#volume.snapshotPath(name)
+  }
+
+  async remount(): Promise<void> {
+    await this.#volume.remount()
+  }
+
+  kill(): void {
+    this.#volume.kill()
+  }
+
+  async mountAgain(): Promise<void> {
+    await this.#volume.hasDied()
+    await this.#volume.mount()
+  }
+
+  newActor(): Actor {
+    return this.#volume.newActor()
+  }
+}

@@ -1,0 +1,288 @@
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { type Actor, ActorGone, type Outcome } from './actor.js'
+import {
+  type Abilities,
+  allAbilities,
+  type GeneratedOperation,
+  OperationGenerator,
+} from './operation-generator.js'
+import { Random } from './random.js'
+import { type Aspect, differencesOf, summary, type TreeEntry } from './tree.js'
+
+/** What the oracle needs of a volume: bygone's, or a plain imitation to test the oracle itself. */
+export interface VolumeUnderTest {
+  /** The directory that operations change. */
+  readonly live: string
+  /** The same tree without bygone in between. */
+  readonly plain: string
+  readonly hiddenInRoot: string[]
+  snapshot(random: Random): Promise<string>
+  snapshotPath(name: string): string
+  remount(): Promise<void>
+  kill(): void
+  mountAgain(): Promise<void>
+  newActor(): Actor
+}
+
+interface Record {
+  name: string
+  entries: TreeEntry[]
+  /** How many operations had run before. */
+  after: number
+}
+
+export interface OracleOptions {
+  seed: number
+  chunkBytes: number
+  abilities?: Abilities
+  /** A directory of the oracle's own on a plain file system. */
+  directory: string
+  /** What a snapshot or the live tree can't show. */
+  without?: readonly Aspect[]
+  /** What the live tree shows otherwise than the origin has it. */
+  unlikeOrigin?: readonly Aspect[]
+  log?: (line: string) => void
+}
+
+/**
+ * Runs random operations on a volume and, one for one, on a mirror in a plain directory, and compares
+ * what each said. At each snapshot it keeps the tree aside (a fingerprint of every entry and a
+ * copy of every content); every snapshot must equal that for ever after.
+ */
+export class Oracle {
+  readonly #volume: VolumeUnderTest
+  readonly #options: OracleOptions
+  readonly #random: Random
+  readonly #generator: OperationGenerator
+  readonly #mirror: string
+  readonly #kept: string
+  readonly #records: Record[] = []
+  /** The last operations, newest last: a failure tells them. */
+  readonly #story: string[] = []
+  #actor: Actor
+  #count = 0
+
+  constructor(volume: VolumeUnderTest, options: OracleOptions) {
+    this.#volume = volume
+    this.#options = options
+    this.#random = new Random(options.seed)
+    this.#generator = new OperationGenerator(
+      this.#random,
+      options.chunkBytes,
+      options.abilities ?? allAbilities,
+    )
+    this.#mirror = join(options.directory, 'mirror')
+    this.#kept = join(options.directory, 'kept')
+    for (const path of [this.#mirror, this.#kept]) mkdirSync(path, { mode: 0o755 })
+    this.#actor = volume.newActor()
+  }
+
+  get operations(): number {
+    return this.#count
+  }
+
+  get snapshots(): number {
+    return this.#records.length
+  }
+
+  /** Operations that must say the same on the mount and on the mirror. */
+  async operate(count: number): Promise<void> {
+    for (let left = count; left > 0; left--) await this.#step(this.#generator.next())
+  }
+
+  async snapshot(): Promise<void> {
+    const before = await this.#fingerprint(this.#volume.plain)
+    const name = await this.#volume.snapshot(this.#random)
+    this.#tell(`snapshot ${name}`)
+    const origin = await this.#fingerprint(this.#volume.plain)
+    this.#mustEqual(origin, before, 'the origin after a snapshot')
+    const entries = await this.#fingerprint(this.#volume.live)
+    // A removed name of a file that a snapshot needs goes on in the store, where the origin counts it.
+    const { without = [], unlikeOrigin = [] } = this.#options
+    const except: Aspect[] = [...without, ...unlikeOrigin, 'linkCounts']
+    this.#mustEqual(entries, origin, 'the live tree, against the origin,', except)
+    this.#records.push({ name, entries, after: this.#count })
+    await this.#compareWithMirror()
+    await this.#verify(this.#records.at(-1))
+  }
+
+  /** Any one of the snapshots. */
+  async verifyOne(): Promise<void> {
+    await this.#verify(this.#records[this.#random.below(this.#records.length)])
+  }
+
+  async verifyAll(): Promise<void> {
+    for (const record of this.#records) await this.#verify(record)
+  }
+
+  async remount(): Promise<void> {
+    for (const closing of this.#generator.closeAll()) await this.#step(closing)
+    this.#tell('unmount, mount')
+    await this.#volume.remount()
+    await this.#compareWithMirror()
+  }
+
+  /**
+   * Kills the daemon at a random instant while operations run. What had been answered must be there;
+   * the one under way may have happened, or not, or in part.
+   */
+  async killWhileOperating(): Promise<void> {
+    const delayMs = this.#random.between(0, 150)
+    let isKilled = false
+    const timer = setTimeout(() => {
+      isKilled = true
+      this.#volume.kill()
+    }, delayMs)
+    let interrupted: GeneratedOperation | undefined
+    try {
+      while (interrupted === undefined) {
+        const operation = this.#generator.next()
+        if ((await this.#step(operation, () => isKilled)) === 'interrupted') interrupted = operation
+      }
+    } finally {
+      clearTimeout(timer)
+    }
+    this.#tell(`killed after ${delayMs} ms`)
+    await this.#afterKill()
+    await this.#volume.mountAgain()
+    this.#actor = this.#actor.isGone ? this.#volume.newActor() : this.#actor
+    await this.#compareWithMirror(interrupted.touches)
+    await this.#adoptOrigin()
+  }
+
+  /** Kills the daemon while nothing runs. */
+  async killAtRest(): Promise<void> {
+    this.#tell('killed at rest')
+    this.#volume.kill()
+    await this.#afterKill()
+    await this.#volume.mountAgain()
+    await this.#compareWithMirror()
+  }
+
+  async stop(): Promise<void> {
+    await this.#actor.stop()
+  }
+
+  async #step(
+    operation: GeneratedOperation,
+    isKilled: () => boolean = () => false,
+  ): Promise<'done' | 'interrupted'> {
+    const { op, happened } = operation
+    this.#count++
+    this.#tell(JSON.stringify(op))
+    let said: { live: Outcome; mirror: Outcome | null }
+    try {
+      const { live, plain } = { live: this.#volume.live, plain: this.#mirror }
+      said = await this.#actor.ask('perform', { op, live, mirror: plain })
+    } catch (error) {
+      // A mapped page of a dead mount is SIGBUS.
+      if (error instanceof ActorGone && isKilled()) return 'interrupted'
+      throw this.#failure(String(error))
+    }
+    if (said.mirror === null) {
+      if (isKilled()) return 'interrupted'
+      throw this.#failure(`the mount is gone: ${JSON.stringify(said.live)}`)
+    }
+    if (JSON.stringify(said.live) !== JSON.stringify(said.mirror)) {
+      // A request whose answer the kill swallowed may show as any error.
+      if (isKilled() && said.live.errno === 'EIO') return 'interrupted'
+      const both = `the mount says ${JSON.stringify(said.live)}, a plain file system ${JSON.stringify(said.mirror)}`
+      throw this.#failure(both)
+    }
+    if (said.live.errno === undefined) happened()
+    return 'done'
+  }
+
+  async #afterKill(): Promise<void> {
+    this.#generator.forgetHandles()
+    if (!this.#actor.isGone) await this.#actor.ask('forgetHandles', {})
+  }
+
+  async #verify(record: Record | undefined): Promise<void> {
+    if (record === undefined) return
+    const path = this.#volume.snapshotPath(record.name)
+    const entries = await this.#fingerprint(path)
+    const differences = differencesOf(entries, record.entries, this.#options.without)
+    if (differences.length === 0) return
+    const where = await this.#whereBytesDiffer(path, entries, record.entries)
+    const what = `snapshot ${record.name} (taken after ${record.after} operations)`
+    throw this.#failure(`${what} is not as it was:\n${summary(differences)}\n${where}`)
+  }
+
+  async #compareWithMirror(except: readonly string[] = []): Promise<void> {
+    const mirror = await this.#fingerprint(this.#mirror)
+    const live = await this.#fingerprint(this.#volume.live)
+    const skip = new Set<string>()
+    // The interrupted operation's files, under all their names.
+    for (const entries of [live, mirror]) {
+      const touched = entries.filter(({ path }) => except.some((top) => isWithin(path, top)))
+      const inodes = new Set(touched.map(({ ino }) => ino))
+      for (const { path, ino } of entries) if (inodes.has(ino)) skip.add(path)
+    }
+    const left = (entries: TreeEntry[]) => entries.filter(({ path }) => !skip.has(path))
+    // Link counts stay out too: an interrupted link or unlink changes them for other names.
+    const without: Aspect[] = ['mtime', 'ctime', 'blocks', ...(this.#options.without ?? [])]
+    if (except.length > 0) without.push('linkGroups', 'linkCounts')
+    this.#mustEqual(left(live), left(mirror), 'the live tree against the mirror', without)
+    this.#generator.model.replaceBy(mirror)
+  }
+
+  /** After an interrupted operation nobody knows what the mirror should hold: it begins anew. */
+  async #adoptOrigin(): Promise<void> {
+    await this.#actor.python(
+      `shutil.rmtree(given['mirror'])
+os.mkdir(given['mirror'])
+subprocess.run(['cp', '-a', '--sparse=always', given['plain'] + '/.', given['mirror']], check=True)
+shutil.rmtree(given['mirror'] + '/.bygone', ignore_errors=True)`,
+      { mirror: this.#mirror, plain: this.#volume.plain },
+      60_000,
+    )
+    await this.#compareWithMirror()
+  }
+
+  async #fingerprint(root: string): Promise<TreeEntry[]> {
+    return this.#actor.fingerprint(root, this.#volume.hiddenInRoot, this.#kept)
+  }
+
+  #mustEqual(
+    got: TreeEntry[],
+    wanted: TreeEntry[],
+    what: string,
+    without?: readonly Aspect[],
+  ): void {
+    const differences = differencesOf(got, wanted, without)
+    if (differences.length > 0) {
+      throw this.#failure(`${what} differs:\n${summary(differences)}`)
+    }
+  }
+
+  async #whereBytesDiffer(root: string, got: TreeEntry[], wanted: TreeEntry[]): Promise<string> {
+    const wantedBytes = new Map(wanted.map(({ path, bytes }) => [path, bytes]))
+    const differing = got.find(({ path, bytes }) => {
+      const other = wantedBytes.get(path)
+      return other !== undefined && other !== bytes
+    })
+    if (differing === undefined) return ''
+    const kept = join(this.#kept, wantedBytes.get(differing.path) ?? '')
+    const blocks = await this.#actor
+      .ask('differingBlocks', { path: `${root}/${differing.path}`, kept })
+      .catch((error: unknown) => String(error))
+    return `${JSON.stringify(differing.path)} [offset, is, was]: ${JSON.stringify(blocks)}`
+  }
+
+  #tell(line: string): void {
+    this.#options.log?.(`${this.#count} ${line}`)
+    this.#story.push(`${this.#count} ${line.length > 300 ? `${line.slice(0, 300)}...` : line}`)
+    if (this.#story.length > 12) this.#story.shift()
+  }
+
+  #failure(what: string): Error {
+    const story = this.#story.join('\n')
+    return new Error(`BYGONE_SEED=${this.#options.seed}: ${what}\nThe last operations:\n${story}`)
+  }
+}
+
+function isWithin(path: string, top: string): boolean {
+  return path === top || path.startsWith(`${top}/`)
+}

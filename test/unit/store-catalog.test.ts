@@ -1,0 +1,261 @@
+import {
+  chmodSync,
+  mkdirSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs'
+import { join } from 'node:path'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { Failure } from '../../src/base/failure.js'
+import { Catalog } from '../../src/store/catalog.js'
+import { formatSnapshotName } from '../../src/store/snapshot-name.js'
+import type { SnapshotRecord } from '../../src/store/snapshot-record.js'
+import { label, temporaryDirectory } from '../support/store-fixture.js'
+
+let store: string
+let file: string
+
+beforeEach(() => {
+  store = join(temporaryDirectory(), 'deep', 'store')
+  file = join(store, 'catalog.json')
+})
+
+function volumeOf(catalog: Catalog, name = 'docs', origin = '/srv/docs') {
+  const createdAtMs = 1_700_000_000_123
+  return catalog.addVolume({ name, origin, kind: 'tree', chunkBytes: 65536, createdAtMs })
+}
+
+function snapshot(at: number, changed: Partial<SnapshotRecord> = {}): SnapshotRecord {
+  const timeSec = 1_700_000_000 + at
+  return {
+    name: formatSnapshotName(timeSec),
+    label: label(at),
+    timeSec,
+    cutAtMs: timeSec * 1000 + 7,
+    memo: 'before the upgrade – ünïcode "quoted"\n',
+    tags: [],
+    ...changed,
+  }
+}
+
+/** The failure that `act` must end with, as kind and message. */
+function failureOf(act: () => unknown): Failure {
+  try {
+    act()
+  } catch (error) {
+    if (error instanceof Failure) return error
+    throw error
+  }
+  throw new Error('it succeeded')
+}
+
+describe('a catalog', () => {
+  test('holds after reopening what was added', () => {
+    const catalog = Catalog.open(store, { create: true })
+    const docs = volumeOf(catalog)
+    const homes = volumeOf(catalog, 'homes', '/home')
+    catalog.addSnapshot(docs.id, snapshot(1, { tags: ['release'] }))
+    catalog.addSnapshot(docs.id, snapshot(2))
+
+    const reopened = Catalog.open(store, { create: false })
+    expect(reopened.storeId).toBe(catalog.storeId)
+    expect(reopened.volumes()).toEqual(catalog.volumes())
+    expect(reopened.volumeById(docs.id)?.snapshots).toEqual([
+      snapshot(1, { tags: ['release'] }),
+      snapshot(2),
+    ])
+    expect(reopened.volumeByName('homes')).toEqual(homes)
+    expect(reopened.volumeByOrigin('/home')).toEqual(homes)
+    expect(reopened.volumeByOrigin('/elsewhere')).toBeUndefined()
+  })
+
+  test('gives each label once', () => {
+    const catalog = Catalog.open(store, { create: true })
+    const { id } = volumeOf(catalog)
+    expect(catalog.nextLabel(id)).toBe(1)
+    catalog.addSnapshot(id, snapshot(1))
+    expect(Catalog.open(store, { create: false }).nextLabel(id)).toBe(2)
+    expect(() => {
+      catalog.addSnapshot(id, snapshot(2, { label: label(1) }))
+    }).toThrow('label 1 was given before')
+  })
+
+  test('takes snapshots of several volumes together or not at all', () => {
+    const catalog = Catalog.open(store, { create: true })
+    const docs = volumeOf(catalog)
+    const homes = volumeOf(catalog, 'homes', '/home')
+    catalog.addSnapshot(homes.id, snapshot(5))
+    const before = readFileSync(file)
+    const failure = failureOf(() => {
+      catalog.addSnapshots([
+        { volumeId: docs.id, record: snapshot(1) },
+        { volumeId: homes.id, record: snapshot(5) },
+      ])
+    })
+    expect(failure.kind).toBe('exists')
+    expect(readFileSync(file)).toEqual(before)
+    expect(catalog.volumeById(docs.id)?.snapshots).toEqual([])
+    catalog.addSnapshots([
+      { volumeId: docs.id, record: snapshot(6) },
+      { volumeId: homes.id, record: snapshot(6) },
+    ])
+    expect(catalog.volumes().map((volume) => volume.snapshots.length)).toEqual([1, 2])
+  })
+
+  test('refuses a second volume of one origin or name, and a tag that is taken', () => {
+    const catalog = Catalog.open(store, { create: true })
+    const { id } = volumeOf(catalog)
+    expect(failureOf(() => volumeOf(catalog, 'other')).kind).toBe('exists')
+    expect(failureOf(() => volumeOf(catalog, 'docs', '/other')).kind).toBe('exists')
+    catalog.addSnapshot(id, snapshot(1, { tags: ['release'] }))
+    const failure = failureOf(() => {
+      catalog.addSnapshot(id, snapshot(2, { tags: ['release'] }))
+    })
+    expect(failure).toMatchObject({ kind: 'exists' })
+    expect(failure.message).toContain('release')
+  })
+
+  test('keeps nothing of what it could not write', () => {
+    const catalog = Catalog.open(store, { create: true })
+    const { id } = volumeOf(catalog)
+    rmSync(store, { recursive: true })
+    expect(() => {
+      catalog.addSnapshot(id, snapshot(1))
+    }).toThrow(Failure)
+    expect(catalog.volumeById(id)?.snapshots).toEqual([])
+  })
+
+  test('is for its owner alone', () => {
+    mkdirSync(store, { recursive: true })
+    chmodSync(store, 0o755)
+    Catalog.open(store, { create: true })
+    expect(statSync(store).mode & 0o777).toBe(0o700)
+    expect(statSync(file).mode & 0o777).toBe(0o600)
+    expect(readdirSync(store)).toEqual(['catalog.json'])
+  })
+
+  test('survives a half-written successor', () => {
+    const catalog = Catalog.open(store, { create: true })
+    volumeOf(catalog)
+    writeFileSync(`${file}.tmp`, '{"format": "bygone-cat')
+    const reopened = Catalog.open(store, { create: true })
+    volumeOf(reopened, 'homes', '/home')
+    expect(Catalog.open(store, { create: false }).volumes()).toHaveLength(2)
+  })
+
+  test('does not write through a link that lies where its new file goes', () => {
+    const catalog = Catalog.open(store, { create: true })
+    const victim = join(store, '..', 'victim')
+    writeFileSync(victim, 'precious')
+    symlinkSync(victim, `${file}.tmp`)
+    volumeOf(catalog)
+    expect(readFileSync(victim, 'utf8')).toBe('precious')
+    expect(Catalog.open(store, { create: false }).volumes()).toHaveLength(1)
+  })
+})
+
+describe('a store that can not be opened', () => {
+  test('a missing one is named', () => {
+    const failure = failureOf(() => Catalog.open(store, { create: false }))
+    expect(failure.kind).toBe('missing')
+    expect(failure.message).toContain(store)
+  })
+
+  test('a directory with other things in it does not become one', () => {
+    mkdirSync(store, { recursive: true })
+    writeFileSync(join(store, 'letter.txt'), '')
+    expect(failureOf(() => Catalog.open(store, { create: true })).kind).toBe('failed')
+    expect(readdirSync(store)).toEqual(['letter.txt'])
+  })
+
+  test('one that lost its catalog does not get an empty one', () => {
+    mkdirSync(join(store, 'volumes'), { recursive: true })
+    expect(failureOf(() => Catalog.open(store, { create: true })).kind).toBe('damaged')
+    expect(readdirSync(store)).toEqual(['volumes'])
+  })
+
+  test('one of a newer version is refused with advice', () => {
+    mkdirSync(store, { recursive: true })
+    const text = JSON.stringify({ format: 'bygone-catalog', version: 2, tomorrow: [] })
+    writeFileSync(file, text)
+    const failure = failureOf(() => Catalog.open(store, { create: true }))
+    expect(failure.kind).toBe('failed')
+    expect(failure.message).toMatch(/version 2.*up to 1.*newer bygone/)
+    expect(readFileSync(file, 'utf8')).toBe(text)
+  })
+
+  const good = {
+    format: 'bygone-catalog',
+    version: 1,
+    storeId: '0123456789abcdef',
+    volumes: [
+      {
+        id: '0123456789abcdef',
+        name: 'docs',
+        origin: '/srv/docs',
+        kind: 'tree',
+        chunkBytes: 65536,
+        createdAtMs: 1,
+        labelLast: 2,
+        snapshots: [snapshot(1), snapshot(2)],
+      },
+    ],
+  }
+  type Fields = Record<string, unknown>
+  const volume = (changed: Fields): Fields => ({
+    ...good,
+    volumes: [{ ...good.volumes[0], ...changed }],
+  })
+  const record = (changed: Fields): Fields =>
+    volume({ snapshots: [{ ...snapshot(1), ...changed }] })
+  const without = (from: Fields, field: string): Fields =>
+    Object.fromEntries(Object.entries(from).filter(([key]) => key !== field))
+
+  test.each<[string, unknown]>([
+    ['not JSON', undefined],
+    ['null', null],
+    ['a list', []],
+    ['another format', { ...good, format: 'letters' }],
+    ['no version', without(good, 'version')],
+    ['version 0', { ...good, version: 0 }],
+    ['a store id that is none', { ...good, storeId: '../../etc' }],
+    ['no volumes', without(good, 'volumes')],
+    ['an unknown field', { ...good, surprise: 1 }],
+    ['two volumes with one id', { ...good, volumes: [...good.volumes, ...good.volumes] }],
+    ['a volume id that leads elsewhere', volume({ id: '../../../../etc' })],
+    ['a relative origin', volume({ origin: 'docs' })],
+    ['an unknown kind', volume({ kind: 'cloud' })],
+    ['chunks that are no power of two', volume({ chunkBytes: 5000 })],
+    ['chunks that are too small', volume({ chunkBytes: 2048 })],
+    ['a time that is no number', volume({ createdAtMs: '1' })],
+    ['a last label below the newest', volume({ labelLast: 1 })],
+    ['a label with a fraction', record({ label: 1.5 })],
+    ['label 0', record({ label: 0 })],
+    ['a name that does not fit the time', record({ timeSec: 5 })],
+    ['a name that is none', record({ name: '@GMT-2024.02.31-00.00.00' })],
+    ['a memo that is no text', record({ memo: 7 })],
+    ['a tag that leads elsewhere', record({ tags: ['../x'] })],
+    ['tags that are no list', record({ tags: 'x' })],
+    ['a snapshot without memo', volume({ snapshots: [without({ ...snapshot(1) }, 'memo')] })],
+    ['snapshots out of order', volume({ snapshots: [snapshot(2), snapshot(1)] })],
+  ])('a catalog with %s is refused and left as it is', (_, content) => {
+    mkdirSync(store, { recursive: true })
+    const text = content === undefined ? '{"format": "bygone-cat' : JSON.stringify(content)
+    writeFileSync(file, text)
+    const failure = failureOf(() => Catalog.open(store, { create: true }))
+    expect(failure.kind).toBe('damaged')
+    expect(failure.message).toContain(file)
+    expect(failure.message).not.toContain('\n')
+    expect(readFileSync(file, 'utf8')).toBe(text)
+  })
+
+  test('the catalog that those were made from is good', () => {
+    mkdirSync(store, { recursive: true })
+    writeFileSync(file, JSON.stringify(good))
+    expect(Catalog.open(store, { create: false }).volumes()).toEqual(good.volumes)
+  })
+})
