@@ -41,7 +41,10 @@ const viewKnowsOnlyTheInterface = {
       'error',
       {
         patterns: [
-          { group: ['**/fuse/**', '!**/fuse/file-system.js'], message: 'view/ implements FileSystem only.' },
+          {
+            group: ['**/fuse/**', '!**/fuse/file-system.js'],
+            message: 'view/ implements FileSystem only.',
+          },
         ],
       },
     ],

@@ -84,6 +84,21 @@ export class LiveView {
     }
   }
 
+  createUnnamed(
+    parent: OriginNode,
+    flags: number,
+    mode: number,
+    caller: Caller,
+    entry: Entry,
+    reply: OpenReply,
+  ): void {
+    // With O_EXCL it can't be linked later.
+    const kept = flags & (O.SYNC | O.DSYNC | O.EXCL)
+    const { node, fd } = this.#volume.names.createUnnamed(parent, O.RDWR | kept, mode, caller)
+    this.enterFromStat(node, entry)
+    this.#opened(node, fd, flags, reply)
+  }
+
   openDirectory(node: OriginNode, source: DirectorySource, reply: OpenReply): void {
     const isPlain = node !== this.#volume.origin.root
     const fd = node.isForeign ? -1 : this.#volume.origin.open(node, O.RDONLY | O.DIRECTORY)

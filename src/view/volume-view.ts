@@ -200,8 +200,15 @@ export class VolumeView implements FileSystem {
     this.#live.create(directory, name, flags, mode, caller, entry, reply)
   }
 
-  tmpfile(): void {
-    throw new FsError('EOPNOTSUPP', 'no files without a name')
+  tmpfile(
+    parent: number,
+    flags: number,
+    mode: number,
+    caller: Caller,
+    entry: Entry,
+    reply: OpenReply,
+  ): void {
+    this.#live.createUnnamed(this.#nodes.live(parent), flags, mode, caller, entry, reply)
   }
 
   release(number: number): void {

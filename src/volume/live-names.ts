@@ -8,6 +8,8 @@ import type { OriginNode, Place } from './origin-node.js'
 import type { Preserver } from './preserver.js'
 import type { Retirement } from './retirement.js'
 
+const unnamed = '' as ByteString
+
 /** Whom a new file shall belong to, and the mask on its mode. */
 export interface Owner {
   readonly uid: number
@@ -62,6 +64,31 @@ export class LiveNames {
     checked(fd, 'create')
     try {
       return { node: this.#created(parent, name), fd }
+    } catch (error) {
+      native.close(fd)
+      throw error
+    }
+  }
+
+  /** Creates and opens a regular file without a name (O_TMPFILE); it may be linked later. */
+  createUnnamed(
+    parent: OriginNode,
+    flags: number,
+    mode: number,
+    owner: Owner,
+  ): { node: OriginNode; fd: number } {
+    if (parent.isForeign) throw new FsError('EROFS', 'another file system is mounted here')
+    const { native, directories } = this.#origin
+    const { uid, gid, umask } = owner
+    const wanted = flags | O.TMPFILE
+    const parentFd = directories.of(parent)
+    const fd = native.createAt(parentFd, unnamed, wanted, mode, uid, gid, umask)
+    checked(fd, 'create without a name')
+    const held = native.reopen(fd, O.PATH)
+    try {
+      const node = this.#origin.addHeld(checked(held, 'hold the file'))
+      this.#births.note(node)
+      return { node, fd }
     } catch (error) {
       native.close(fd)
       throw error

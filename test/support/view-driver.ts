@@ -112,6 +112,20 @@ export class ViewDriver {
     return reply.handle
   }
 
+  createUnnamed(directory: string, mode: number): { node: number; handle: number } {
+    const entry = newEntry()
+    const reply = newOpenReply()
+    this.#view.tmpfile(this.must(directory), O.RDWR, mode, caller, entry, reply)
+    this.#count(entry.node)
+    return { node: entry.node, handle: reply.handle }
+  }
+
+  linkNode(node: number, directory: string, name: string): void {
+    const entry = newEntry()
+    this.#view.link(node, this.must(directory), name as ByteString, caller, entry)
+    this.#count(entry.node)
+  }
+
   open(path: string): number {
     const reply = newOpenReply()
     this.#view.open(this.must(path), O.RDWR, caller, reply)

@@ -43,6 +43,23 @@ describe('names of the live tree', () => {
     expect(world.driver.find(`${name}/two`)?.attributes.nlink).toBe(2)
   })
 
+  test('a file made without a name is in the snapshots after it got one, and in no earlier', () => {
+    const { name: before } = world.snapshot()
+    const { node, handle } = world.driver.createUnnamed('', 0o640)
+    world.driver.write(handle, 0, Buffer.from('unnamed'))
+    expect(world.driver.attributesOf(node).nlink).toBe(0)
+    const { name: meanwhile } = world.snapshot()
+    world.driver.linkNode(node, '', 'named')
+    const { name: after } = world.snapshot()
+    world.driver.write(handle, 0, Buffer.from('changed'))
+    world.driver.close(handle)
+    world.driver.unlink('', 'named')
+    world.driver.forgetAll()
+    expect(world.driver.list(before)).toEqual([])
+    expect(world.driver.list(meanwhile)).toEqual([])
+    expect(world.driver.read(`${after}/named`).toString()).toBe('unnamed')
+  })
+
   test('the number of a directory that is removed for good means nothing any more', () => {
     world.driver.close(world.driver.create('', 'old', 0o600))
     world.snapshot()

@@ -61,7 +61,7 @@ async function inWorkers(count: number, code: string): Promise<unknown[]> {
     )
     return new Promise<unknown>((resolve, reject) => {
       let result: unknown
-      worker.on('message', (value) => (result = value))
+      worker.on('message', (value: unknown) => (result = value))
       worker.on('error', reject)
       worker.on('exit', () => {
         resolve(result)
