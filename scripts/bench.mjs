@@ -4,6 +4,7 @@
 import { chmodSync, mkdirSync, mkdtempSync } from 'node:fs'
 import { cpus, release } from 'node:os'
 import { join } from 'node:path'
+import { performance } from 'node:perf_hooks'
 import { account } from '../test/bench/account.mjs'
 import { run } from '../test/bench/child.mjs'
 import { judge, snapshotLabel } from '../test/bench/goals.mjs'
@@ -14,6 +15,7 @@ import * as systems from '../test/bench/systems.mjs'
 import { makeLargeFile, makeTree } from '../test/bench/trees.mjs'
 
 const MIB = 1 << 20
+const SLOW_MS = 60_000
 // How many snapshots there are, on average, while "few" are measured: some have warmed the daemon up.
 const SNAPSHOTS_FEW = 10
 const WARM_UP = 3
@@ -29,46 +31,57 @@ const directory = mkdtempSync(join(options.dir, 'bygone-bench.'))
 chmodSync(directory, 0o755)
 const results = new Results(progress)
 const running = []
+let clearing
+const machine = { fileSystem: '', kernel: release(), cpus: cpus().length }
+const transports = ['native', 'fuse-native'].filter((name) => options.systems.includes(name))
 
 for (const signal of ['SIGINT', 'SIGTERM']) {
   process.once(signal, () => {
-    progress('interrupted: clearing away')
-    systems.clearAway(directory).finally(() => process.exit(130))
+    progress('interrupted: this is what there is so far')
+    results.stop()
+    print()
+    process.exitCode = 130
+    clearAway().finally(() => process.exit())
   })
 }
 
 try {
-  const machine = await describeMachine()
+  await describeMachine()
   if (wanted('snapshot')) {
-    for (const transport of ['native', 'fuse-native']) await measureSnapshots(transport)
+    for (const transport of transports) await measureSnapshots(transport)
   }
   if (options.rows.some((key) => key !== 'snapshot')) await measureFiles()
-
-  const result = { machine, runs: options.runs, sizes, rows: results.rows, notes: results.notes }
-  result.goals = judge(result)
-  console.log(options.json ? JSON.stringify(result, undefined, 2) : account(result))
+  if (process.exitCode === undefined) print()
 } catch (error) {
-  process.exitCode = 1
-  progress(error.message)
+  // After an interruption things fail because they are being cleared away.
+  if (process.exitCode === undefined) progress(error.message)
+  process.exitCode ??= 1
 } finally {
-  for (const system of running.toReversed()) {
+  for (const system of clearing === undefined ? running.toReversed() : []) {
     await system.stop().catch((error) => progress(`${system.name}: ${error.message}`))
   }
-  await systems.clearAway(directory)
+  await clearAway()
 }
 process.exit()
 
+/** Once: a second time would end the processes of the first. */
+function clearAway() {
+  return (clearing ??= systems.clearAway(directory))
+}
+
+function print() {
+  const { rows, notes } = results
+  const result = { machine, runs: options.runs, sizes, rows, notes }
+  result.goals = judge(result)
+  console.log(options.json ? JSON.stringify(result, undefined, 2) : account(result))
+}
+
 async function describeMachine() {
   const { stdout } = await run('df', ['--output=fstype', directory])
-  const machine = {
-    fileSystem: stdout.trim().split('\n').at(-1),
-    kernel: release(),
-    cpus: cpus().length,
-  }
+  machine.fileSystem = stdout.trim().split('\n').at(-1)
   results.note(`plain is ${machine.fileSystem}; kernel ${machine.kernel}; ${machine.cpus} cpus`)
   results.note(`median of ${options.runs}; sizes: ${options.quick ? 'quick' : 'full'}`)
   if (!isRoot) results.note('not root: nothing is measured with cold caches')
-  return machine
 }
 
 // --- snapshots -------------------------------------------------------------------------------------
@@ -126,12 +139,14 @@ async function measureFiles() {
   mkdirSync(scratch)
 
   const candidates = [new systems.Plain(master)]
-  if (await systems.hasProgram('bindfs')) {
+  if (!options.systems.includes('bindfs')) {
+    results.note('bindfs was not asked for')
+  } else if (await systems.hasProgram('bindfs')) {
     candidates.push(new systems.Bindfs(join(directory, 'bindfs')))
   } else {
     results.note('bindfs is not installed: its column is empty (apt-get install bindfs)')
   }
-  for (const transport of ['native', 'fuse-native']) {
+  for (const transport of transports) {
     candidates.push(new systems.Bygone(join(directory, transport), transport))
   }
   const started = []
@@ -171,12 +186,16 @@ async function measureRows(rows, places) {
   for (const row of rows) {
     if (!wanted(row.key) || (row.before === 'cold' && !isRoot)) continue
     progress(row.label)
+    // More runs of what takes a minute would tell nothing more: its noise is small.
+    const slow = new Set()
     for (let index = 0; index < options.runs; index++) {
-      for (const place of places) {
+      for (const place of places.filter(({ name }) => !slow.has(name))) {
+        const begun = performance.now()
         await results.attempt(place.name, row.label, async () => {
           await prepareFor(row, place, index)
           results.record(row.key, row.label, row.unit, place.name, [await row.measure(place)])
         })
+        if (performance.now() - begun > SLOW_MS) slow.add(place.name)
       }
     }
   }

@@ -8,8 +8,8 @@ export function listCommand(): Command {
     .alias('ls')
     .summary("list volumes, or a volume's snapshots")
     .description(
-      'Without VOLUME: the volumes of every store that is in use, and the one around the working\n' +
-        'directory. With VOLUME: its snapshots, the newest last; it need not be mounted.',
+      'Without VOLUME: the volumes of every store that is in use, and the one around the ' +
+        'working directory. With VOLUME: its snapshots, the newest last; it need not be mounted.',
     )
     .argument('[volume]', 'its name, origin, mount point, or any path inside')
     .option('--json', 'as JSON, for programs')

@@ -22,8 +22,8 @@ function program(): Command {
   ) as { version: string }
   const bygone = new Command('bygone')
     .description(
-      'Gives any directory a past: mounts it with its snapshots as read-only @GMT-… directories beside\n' +
-        'the live files.',
+      'Gives any directory a past: mounts it with its snapshots as read-only @GMT-… directories ' +
+        'beside the live files.',
     )
     .version(version)
     .addHelpText(
@@ -82,8 +82,10 @@ async function run(): Promise<number> {
   }
 }
 
-// Whoever reads a listing may stop in the middle: that is no failure.
 process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error
+  // Whoever reads a listing may stop in the middle: that is no failure.
+  if (error.code === 'EPIPE') process.exit(0)
+  printNote(`can't write the output: ${error.message}`)
+  process.exit(1)
 })
 process.exitCode = await run()

@@ -25,8 +25,8 @@ export function mountCommand(): Command {
   return new Command('mount')
     .summary('mount a directory so that it can be snapshotted')
     .description(
-      'Mounts the directory ORIGIN over itself, or on the empty directory MOUNTPOINT. The first\n' +
-        'time makes the volume and its store. Returns when the mount works.',
+      'Mounts the directory ORIGIN over itself, or on the empty directory MOUNTPOINT. The ' +
+        'first time makes the volume and its store. Returns when the mount works.',
     )
     .argument('<origin>', 'the directory whose past is to be kept')
     .argument('[mountpoint]', 'where to show it; default: over the origin itself')

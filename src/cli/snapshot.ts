@@ -6,22 +6,22 @@ import { printLine } from './output.js'
 
 interface SnapshotFlags {
   memo?: string
-  tag: string[]
+  tag?: string[]
 }
 
 export function snapshotCommand(): Command {
   return new Command('snapshot')
     .summary('take a snapshot of a volume, or of several at one instant')
     .description(
-      'Prints the name of the new snapshot, a line for each volume. Volumes that share a store are\n' +
-        'cut at one instant and get the same name.',
+      'Prints the name of the new snapshot, a line for each volume. Volumes that share a store ' +
+        'are cut at one instant and get the same name.',
     )
     .argument(
       '[volumes...]',
       'names, origins or mount points; default: the one around the working directory',
     )
     .option('-m, --memo <text>', 'a note that `bygone list` shows')
-    .option('--tag <tag>', 'a name for it below .snapshots/; may be repeated', collect, [])
+    .option('--tag <tag>', 'a name for it below .snapshots/; may be repeated', collect)
     .addHelpText(
       'after',
       `
@@ -33,8 +33,8 @@ Examples:
     .action(snapshot)
 }
 
-function collect(tag: string, tags: string[]): string[] {
-  return [...tags, tag]
+function collect(tag: string, tags: string[] | undefined): string[] {
+  return [...(tags ?? []), tag]
 }
 
 async function snapshot(volumes: string[], flags: SnapshotFlags): Promise<void> {
@@ -50,7 +50,7 @@ async function snapshot(volumes: string[], flags: SnapshotFlags): Promise<void> 
         command: 'snapshot',
         volumes: ids,
         memo: flags.memo ?? '',
-        tags: flags.tag,
+        tags: flags.tag ?? [],
       })
       ids.forEach((id, at) => names.set(id, cut.names[at] ?? ''))
     }

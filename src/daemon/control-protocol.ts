@@ -52,8 +52,10 @@ export interface SnapshotSummary {
 }
 
 export interface VolumeStatus extends VolumeSummary {
-  chunkBytes: number
   state: 'mounted' | 'unmounted'
+  chunkBytes: number
+  /** What the volume's part of the store takes on its disk. */
+  storeBytes: number
   /** The rest is known of mounted volumes only. */
   pid?: number
   transport?: string

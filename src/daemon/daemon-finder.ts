@@ -1,4 +1,3 @@
-import { lstatSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Failure } from '../base/failure.js'
 import { ControlClient } from './control-client.js'
@@ -28,20 +27,16 @@ async function connectFirst(
   socketIn: (directory: string) => string,
 ): Promise<ControlClient | undefined> {
   const own = currentOwner()
+  if (own.uid !== uid && own.uid !== 0) throw notOurs(uid)
   const owner = { uid, xdgRuntimeDirectory: own.uid === uid ? own.xdgRuntimeDirectory : undefined }
   for (const directory of runtimeDirectories(owner)) {
     const socket = socketIn(directory)
     // Only what nobody but that user can have put there may be believed.
-    if (own.uid !== uid && own.uid !== 0 && isThere(directory)) throw notOurs(uid)
     if (!isPrivateDirectory(dirname(socket), uid)) continue
     const client = await ControlClient.connect(socket)
     if (client !== undefined) return client
   }
   return undefined
-}
-
-function isThere(path: string): boolean {
-  return lstatSync(path, { throwIfNoEntry: false }) !== undefined
 }
 
 function notOurs(uid: number): Failure {

@@ -1,8 +1,9 @@
 import { Failure } from '../base/failure.js'
 import type { Native } from '../base/native.js'
-import { ControlServer } from './control-server.js'
+import { ControlServer, DaemonEnding } from './control-server.js'
 import type { MountedReport } from './control-protocol.js'
 import { Daemon } from './daemon.js'
+import { Deferred } from './deferred.js'
 import type { Log } from './daemon-log.js'
 import { checkMountAbility } from './kernel-mount.js'
 import type { MountOrder } from './mount-order.js'
@@ -13,7 +14,7 @@ import { StoreDirectory } from './store-directory.js'
 import { Undo } from './undo.js'
 
 export interface RunOptions {
-  /** Aborted: end as after SIGTERM. */
+  /** Aborted: as after SIGTERM, what is mounted is unmounted, and what is under way is taken back. */
   cancel?: AbortSignal
   /** The first volume's mount works. */
   onMounted: (report: MountedReport) => void
@@ -42,10 +43,11 @@ export async function runDaemon(
   const undo = new Undo()
   try {
     native.raiseDescriptorLimit()
-    const { daemon, server, report } = await start(native, order, undo, options.echo)
+    const { daemon, server, report } = await start(native, order, undo, end.signal, options.echo)
     undo.forget()
     options.onMounted(report)
     const shutDown = () => void daemon.shutDown()
+    process.on('uncaughtException', daemon.fail)
     if (end.signal.aborted) shutDown()
     else end.signal.addEventListener('abort', shutDown)
     const isClean = await daemon.ended
@@ -56,11 +58,18 @@ export async function runDaemon(
     throw error
   } finally {
     for (const signal of signals) process.off(signal, onSignal)
+    process.removeAllListeners('uncaughtException')
   }
 }
 
 /** Whatever it opens, `undo` closes until it is forgotten. */
-async function start(native: Native, order: MountOrder, undo: Undo, echo: Log | undefined) {
+async function start(
+  native: Native,
+  order: MountOrder,
+  undo: Undo,
+  cancel: AbortSignal,
+  echo: Log | undefined,
+) {
   await checkMountPaths(order)
   checkMountAbility(order)
   const origin = OriginDirectory.open(native, order.origin, undo)
@@ -81,19 +90,26 @@ async function start(native: Native, order: MountOrder, undo: Undo, echo: Log | 
     log,
     now: () => new Date(),
   })
+  // Whoever comes early waits: what the first mount has made may yet be taken back.
+  const started = new Deferred()
   const server: ControlServer = new ControlServer({
     path: storeSocket(runtimeDirectory, store.key),
     ownUid: process.geteuid?.() ?? 0,
     peerUid: (fd) => native.peerUid(fd),
-    handle: daemon.handle,
+    handle: async (request) => {
+      await started.promise
+      return daemon.handle(request)
+    },
     log,
   })
   undo.add(() => server.close())
   await server.listen()
   try {
-    const report = await daemon.mount(order, origin, undo)
+    const report = await daemon.mount(order, origin, undo, cancel)
+    started.resolve()
     return { daemon, server, report }
   } catch (error) {
+    started.reject(new DaemonEnding())
     throw error instanceof Failure ? store.named(error) : error
   }
 }

@@ -21,7 +21,7 @@ import { OriginDirectory } from './origin-directory.js'
 import { linkMountSocket, unlinkMountSocket } from './runtime-directory.js'
 import { takeSnapshots } from './snapshots.js'
 import type { StoreDirectory } from './store-directory.js'
-import { snapshotSummary, volumeSummary } from './summaries.js'
+import { directoryBytes, snapshotSummary, volumeSummary } from './summaries.js'
 import { Undo } from './undo.js'
 import { volumeFor } from './volume-choice.js'
 import type { ThreadEnd } from './volume-thread.js'
@@ -93,11 +93,19 @@ export class Daemon {
     }
   }
 
-  /** Mounts a volume whose origin is open. If this fails `undo` takes back what has been made. */
-  async mount(order: MountOrder, origin: OriginDirectory, undo: Undo): Promise<MountedReport> {
+  /**
+   * Mounts a volume whose origin is open. If this fails, or is cancelled before the mount works, `undo`
+   * takes back what has been made.
+   */
+  async mount(
+    order: MountOrder,
+    origin: OriginDirectory,
+    undo: Undo,
+    cancel?: AbortSignal,
+  ): Promise<MountedReport> {
     const { runtimeDirectory, store, log } = this.#options
     const record = volumeFor(store, order, origin, undo)
-    const volume = await this.#open(record, order, origin)
+    const volume = await this.#open(record, order, origin, cancel)
     this.#mounted.set(record.id, volume)
     linkMountSocket(runtimeDirectory, volume.entry.device, store.key)
     void volume.ended.then((end) => {
@@ -141,17 +149,19 @@ export class Daemon {
 
   async status(id: string): Promise<VolumeStatus> {
     const record = this.#record(id)
+    const { store } = this.#options
     const { order, mountedAt, opened, thread } = this.#volume(id)
     const { negotiated, gauges } = await thread.status()
     return {
       ...this.#summary(record),
       state: 'mounted',
       chunkBytes: record.chunkBytes,
+      storeBytes: directoryBytes(store.volumeDirectory(id)),
       pid: process.pid,
       transport: order.transport,
       durability: order.durability,
       mountedAt: mountedAt.toISOString(),
-      log: join(this.#options.store.path, 'daemon.log'),
+      log: join(store.path, 'daemon.log'),
       negotiated,
       recovery: opened.recovery,
       gauges,
@@ -174,6 +184,14 @@ export class Daemon {
     })
     await Promise.all(ends)
     this.#endIfIdle()
+  }
+
+  /** A bug: nobody knows what state it has left, so the mounts are taken away in good order while that works. */
+  readonly fail = (error: Error): void => {
+    this.#options.log(`internal error: ${error.stack ?? error.message}`)
+    if (!this.#isClean) return
+    this.#isClean = false
+    void this.shutDown()
   }
 
   async #mountAlone(order: MountOrder): Promise<MountedReport> {
@@ -205,6 +223,7 @@ export class Daemon {
     record: VolumeRecord,
     order: MountOrder,
     origin: OriginDirectory,
+    cancel: AbortSignal | undefined,
   ): Promise<MountedVolume> {
     const { native, store, log, now } = this.#options
     const { id, chunkBytes } = record
@@ -227,7 +246,11 @@ export class Daemon {
     })
     try {
       const opened = await thread.opened()
-      return await MountedVolume.mount({ native, id, order, origin, thread, opened, log, now })
+      refuseCancelled(cancel)
+      const parts = { native, id, order, origin, thread, opened, log, now }
+      return await MountedVolume.mount(parts, () => {
+        refuseCancelled(cancel)
+      })
     } catch (error) {
       await thread.discard()
       throw error
@@ -292,4 +315,8 @@ export class Daemon {
         : { mountPoint: volume.order.mountPoint, device: volume.entry.device }
     return volumeSummary(record, this.#options.store.path, mount)
   }
+}
+
+function refuseCancelled(cancel: AbortSignal | undefined): void {
+  if (cancel?.aborted === true) throw new Failure('failed', 'the mount was cancelled: try it again')
 }

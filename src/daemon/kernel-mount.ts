@@ -19,10 +19,11 @@ export function checkMountAbility(order: MountOrder): void {
   } catch (error) {
     throw fuseDeviceFailure((error as NodeJS.ErrnoException).code)
   }
-  if (isRoot) return
-  if (order.allowSuid || order.allowDev) {
-    throw new Failure('usage', '--suid and --dev are for root: leave them out')
+  if ((order.allowSuid || order.allowDev) && !(isRoot && order.transport === 'native')) {
+    const advice = 'leave them out'
+    throw new Failure('usage', `--suid and --dev are for root and --transport native: ${advice}`)
   }
+  if (isRoot) return
   if (!isInPath('fusermount3')) {
     const advice = 'install the package fuse3, or mount as root'
     throw new Failure('failed', `there is no fusermount3, which ordinary users need: ${advice}`)
@@ -33,7 +34,12 @@ export function checkMountAbility(order: MountOrder): void {
   }
 }
 
-/** /dev/fuse, for `mountFuse` to connect. Only for root: users get theirs from fusermount3. */
+/** Root's mounts are for everybody, within what the modes of the files let them do. */
+export function allowsOther(order: MountOrder): boolean {
+  return isRoot || order.allowOther
+}
+
+/** Mounts, and returns the connection to the kernel: root by mount(2), users by fusermount3. */
 export function mountKernel(native: Native, order: MountOrder): number {
   return isRoot ? mountAsRoot(native, order) : mountAsUser(native, order)
 }

@@ -19,7 +19,9 @@ const stderrCharactersMax = 2000
  * session of its own and keeps no directory in use.
  */
 export async function launchDaemon(order: MountOrder): Promise<MountedReport | 'served'> {
-  const daemon = spawn(process.execPath, [fileURLToPath(new URL('./main.js', import.meta.url))], {
+  const program = fileURLToPath(new URL('./main.js', import.meta.url))
+  // The store is for those who look at the process table.
+  const daemon = spawn(process.execPath, [program, order.store], {
     detached: true,
     cwd: '/',
     stdio: ['ignore', 'ignore', 'pipe', 'ipc'],

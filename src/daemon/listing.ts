@@ -1,8 +1,9 @@
+import { join } from 'node:path'
 import { Failure } from '../base/failure.js'
 import { Catalog } from '../store/catalog.js'
 import type { VolumeRecord } from '../store/catalog-data.js'
 import type { SnapshotSummary, VolumeStatus, VolumeSummary } from './control-protocol.js'
-import { snapshotSummary, volumeSummary } from './summaries.js'
+import { directoryBytes, snapshotSummary, volumeSummary } from './summaries.js'
 import { findDaemons, findUnmounted, findVolume, staleFailure } from './volume-finder.js'
 import type { FoundVolume } from './volume-finder.js'
 
@@ -49,7 +50,8 @@ export async function volumeStatus(text: string | undefined): Promise<VolumeStat
     case 'unmounted': {
       const record = recordOf(found)
       const { chunkBytes } = record
-      return { ...volumeSummary(record, found.store), state: 'unmounted', chunkBytes }
+      const storeBytes = directoryBytes(join(found.store, 'volumes', found.id))
+      return { ...volumeSummary(record, found.store), state: 'unmounted', chunkBytes, storeBytes }
     }
     case 'stale':
       throw staleFailure(found.entry)

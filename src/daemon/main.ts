@@ -10,6 +10,9 @@ import { StoreServed } from './store-lock.js'
  * answer goes back by it. If whoever started it goes away before the answer, it was cancelled.
  */
 
+// Whoever started it and read this has gone: there are no words to be lost on them.
+process.stderr.on('error', () => undefined)
+
 process.once('message', (order: MountOrder) => {
   void serve(order)
 })

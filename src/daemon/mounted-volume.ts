@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Failure } from '../base/failure.js'
 import type { Native } from '../base/native.js'
 import type { Log } from './daemon-log.js'
-import { mountKernel, unmountKernel } from './kernel-mount.js'
+import { allowsOther, mountKernel, unmountKernel } from './kernel-mount.js'
 import type { MountOrder } from './mount-order.js'
 import { fuseType, mountAt, readMountTable } from './mount-table.js'
 import type { MountEntry } from './mount-table.js'
@@ -63,8 +63,11 @@ export class MountedVolume {
     })
   }
 
-  /** Mounts an opened volume and returns when the mount answers. On failure all but the origin is closed. */
-  static async mount(parts: MountedVolumeParts): Promise<MountedVolume> {
+  /**
+   * Mounts an opened volume and returns when the mount answers; `accept` may still refuse it. On
+   * failure all but the origin is closed.
+   */
+  static async mount(parts: MountedVolumeParts, accept: () => void): Promise<MountedVolume> {
     const { native, order, thread } = parts
     let fuseFd: number | undefined
     try {
@@ -72,9 +75,10 @@ export class MountedVolume {
         fuseFd = mountKernel(native, order)
         thread.serve(fuseFd)
       } else {
-        await thread.serveFuseNative(order.mountPoint, order.origin, order.allowOther)
+        await thread.serveFuseNative(order.mountPoint, order.origin, allowsOther(order))
       }
       const entry = await firstAnswer(order, thread)
+      accept()
       raiseReadAhead(entry.device)
       return new MountedVolume(parts, entry, fuseFd)
     } catch (error) {

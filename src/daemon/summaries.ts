@@ -1,3 +1,5 @@
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
 import type { VolumeRecord } from '../store/catalog-data.js'
 import { plainSnapshotName } from '../store/snapshot-name.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
@@ -24,4 +26,12 @@ export function volumeSummary(
 export function snapshotSummary({ name, timeSec, memo, tags }: SnapshotRecord): SnapshotSummary {
   const time = new Date(timeSec * 1000).toISOString()
   return { name, time: time.replace('.000Z', 'Z'), plainName: plainSnapshotName(name), memo, tags }
+}
+
+/** What the files in a directory take on the disk. Files may come and go meanwhile. */
+export function directoryBytes(directory: string): number {
+  return readdirSync(directory, { withFileTypes: true, recursive: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => statSync(join(entry.parentPath, entry.name), { throwIfNoEntry: false }))
+    .reduce((sum, stat) => sum + (stat?.blocks ?? 0) * 512, 0)
 }

@@ -34,13 +34,14 @@ import type { PathOperation } from './path-operations.js'
 
 export const fuseNativeLimits: readonly string[] = [
   'caller ids',
-  'default ACLs',
+  'ACLs',
   'rename flags',
   'fallocate',
   'O_TMPFILE',
   'SEEK_HOLE',
   'names that are not UTF-8',
   'nanoseconds',
+  'changing one time alone',
   'inode numbers beyond 31 bits',
   'per-entry TTL',
   'invalidation',

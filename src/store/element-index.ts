@@ -2,7 +2,7 @@ import { open, type RootDatabase } from 'lmdb'
 import { FsError } from '../base/errno.js'
 import { checkedPayloadBytes, checksumBytes, sealValue } from './element-values.js'
 import { IndexCursor } from './index-cursor.js'
-import { indexErrorOf } from './index-error.js'
+import { indexErrorOf, writeErrorOf } from './index-error.js'
 import { readU64le, writeU64le } from './integers.js'
 import type { JournalPosition } from './journal.js'
 import { endOfPut, putHeaderBytes, valueStartOfPut } from './puts.js'
@@ -99,7 +99,7 @@ export class ElementIndex {
       })
     } catch (error) {
       this.close()
-      throw indexErrorOf(error)
+      throw writeErrorOf(error, this.#directory)
     }
   }
 

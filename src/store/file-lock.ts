@@ -1,7 +1,8 @@
-import { constants, closeSync, ftruncateSync, openSync, readFileSync, writeSync } from 'node:fs'
+import { constants, closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { Failure } from '../base/failure.js'
 import { fsErrorOf } from '../base/errno.js'
 import { native } from '../base/native.js'
+import { codeOf } from './durable-file.js'
 import { failureOfSystem } from './store-failure.js'
 
 const LOCK_EX_NB = 2 | 4
@@ -38,8 +39,7 @@ export class FileLock {
         `${what} is in use by ${by}; unmount it there first (bygone unmount), or wait`,
       )
     }
-    ftruncateSync(fd)
-    writeSync(fd, `${process.pid}\n`, 0)
+    writeHolder(fd)
     return new FileLock(fd)
   }
 
@@ -47,5 +47,16 @@ export class FileLock {
     if (this.#fd < 0) return
     closeSync(this.#fd)
     this.#fd = -1
+  }
+}
+
+/** In place and always of one length, so that it needs no space on a full disk, and does without if it does. */
+function writeHolder(fd: number): void {
+  try {
+    writeSync(fd, `${String(process.pid).padEnd(10)}\n`, 0)
+  } catch (error) {
+    if (codeOf(error) === 'ENOSPC') return
+    closeSync(fd)
+    throw error
   }
 }

@@ -22,6 +22,7 @@ const at = {
   flags: 12,
   volume: 16,
   boot: 48,
+  segments: 84,
   inode: 88,
   size: 96,
   changed: 104,
@@ -34,6 +35,8 @@ export interface IndexState {
   volumeId: string
   /** Of the machine's run in which the index was last opened. */
   bootId: string
+  /** How many segments the journal had at least. */
+  segments: number
   /** Set when it was closed and synced; nothing may have changed since. */
   closed: { sizeBytes: number; changedNs: bigint; endSequence: number } | undefined
   inode: number
@@ -49,6 +52,7 @@ export function readIndexState(directory: string): IndexState | undefined {
   return {
     volumeId: textAt(bytes, at.volume, volumeIdBytesMax),
     bootId: textAt(bytes, at.boot, bootIdBytes),
+    segments: bytes.readUInt32LE(at.segments),
     inode: readU64le(bytes, at.inode),
     closed: isClosed
       ? {
@@ -67,8 +71,7 @@ function textAt(bytes: Buffer, start: number, length: number): string {
 /** Durable when it returns. `endSequence`, of the journal: the index is closed and synced. */
 export function writeIndexState(
   directory: string,
-  volumeId: string,
-  bootId: string,
+  state: Pick<IndexState, 'volumeId' | 'bootId' | 'segments'>,
   endSequence?: number,
 ): void {
   const data = statSync(join(directory, dataName), { bigint: true })
@@ -76,8 +79,9 @@ export function writeIndexState(
   magic.copy(bytes)
   bytes.writeUInt32LE(stateFormat, at.format)
   bytes.writeUInt32LE(endSequence === undefined ? 0 : 1, at.flags)
-  bytes.write(volumeId, at.volume, 'latin1')
-  bytes.write(bootId, at.boot, bootIdBytes, 'latin1')
+  bytes.write(state.volumeId, at.volume, 'latin1')
+  bytes.write(state.bootId, at.boot, bootIdBytes, 'latin1')
+  bytes.writeUInt32LE(state.segments, at.segments)
   writeU64le(bytes, Number(data.ino), at.inode)
   if (endSequence !== undefined) {
     writeU64le(bytes, Number(data.size), at.size)

@@ -1,9 +1,9 @@
 import { closeSync } from 'node:fs'
 import { join } from 'node:path'
-import { checked, FsError, fsErrorOf } from '../base/errno.js'
-import { Failure } from '../base/failure.js'
+import { checked } from '../base/errno.js'
 import { native } from '../base/native.js'
 import { O } from '../base/open-flags.js'
+import { requestErrorOf } from './request-error.js'
 import { createSegment, openSegment, segmentName, type SegmentHeader } from './segment.js'
 
 /** The open files of a journal: the newest segment for appending, any for reading. */
@@ -91,13 +91,4 @@ export class JournalFiles {
 
 function openForSync(fd: number): number {
   return checked(native().reopen(fd, O.RDONLY), 'open the journal for syncing')
-}
-
-/** What a request is answered when a system call of node:fs failed, or a segment is damaged. */
-function requestErrorOf(error: unknown, what: string): unknown {
-  if (error instanceof Failure) return new FsError('EIO', error.message, { cause: error })
-  if (error instanceof Error && 'errno' in error && typeof error.errno === 'number') {
-    return fsErrorOf(error.errno, what)
-  }
-  return error
 }

@@ -7,8 +7,11 @@ import type { SegmentReader } from './segment-reader.js'
 export interface TailKnowledge {
   /** Every record up to this one was on the disk. */
   durableSequence: number
-  /** Nothing that a process wrote can be missing: it closed the volume, or the machine has not restarted since. */
-  isComplete: boolean
+  /**
+   * What the last writer may have left at the end. 'nothing': it closed the volume. 'cut record': it was
+   * killed, the machine has run on. 'anything': the machine has restarted, and what was not synced may be lost in any part.
+   */
+  left: 'nothing' | 'cut record' | 'anything'
 }
 
 interface Doubt {
@@ -22,8 +25,8 @@ interface Doubt {
  * Finds where the newest segment's valid records end, starting at `start`, and tells a torn tail, which
  * is the end that a crash leaves, from damage.
  *
- * Torn is what the crash could take: after kill -9 only a record that the file's end cuts; after a restart of the machine
- * also any record that no later one knows to be durable, with all that follows it. Anything else is
+ * Torn is what the crash could take: after kill -9 a record that the file's end cuts; after a restart of the
+ * machine also any record that no later one knows to be durable, with all that follows it. Anything else is
  * damage, and is never cut off: it throws, and changes nothing.
  */
 export function findTail(
@@ -47,13 +50,12 @@ export function findTail(
     }
     sequence++
     durable = Math.max(durable, scan.header.durableSequence)
-    if (!known.isComplete && !scan.isDataSound()) {
+    if (known.left === 'anything' && !scan.isDataSound()) {
       doubts.push({ offset: scan.offset, sequence, what: 'data' })
     }
     scan.next()
   }
-  const isReadable = doubts.at(-1)?.what
-  if (isReadable === 'bad') durable = Math.max(durable, durableAfter(scan, sequence + 1))
+  if (doubts.at(-1)?.what === 'bad') durable = Math.max(durable, durableAfter(scan, sequence + 1))
   return decide(path, segment, { offset: scan.offset, sequence }, doubts, durable, known)
 }
 
@@ -86,7 +88,9 @@ function decide(
     const isDurable = doubt.sequence <= durable
     // The record itself is there: its chunks are EIO when they are read, and nothing else is lost.
     if (doubt.what === 'data' && isDurable) continue
-    if (isDurable || (known.isComplete && doubt.what !== 'cut')) {
+    const isTorn =
+      known.left === 'anything' || (known.left === 'cut record' && doubt.what === 'cut')
+    if (isDurable || !isTorn) {
       throw damagedJournal(path, doubt.offset, `record ${doubt.sequence} is damaged`)
     }
     return { segment: segment.segment, offset: doubt.offset, sequence: doubt.sequence - 1 }

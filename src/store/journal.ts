@@ -27,6 +27,7 @@ const syncIntervalMs = 50
 export class Journal {
   readonly #files: JournalFiles
   readonly #segmentBytesMax: number
+  readonly #onSegment: (segment: number) => void
   /** Only 'ordered' has one; 'strict' syncs each record. */
   readonly #background: BackgroundSync | undefined
   #offset: number
@@ -43,8 +44,11 @@ export class Journal {
     durability: Durability
     end: JournalPosition
     segmentBytesMax?: number | undefined
+    /** Is told the number of each segment that was begun. */
+    onSegment: (segment: number) => void
   }) {
     this.#files = options.files
+    this.#onSegment = options.onSegment
     this.#segmentBytesMax = options.segmentBytesMax ?? segmentBytesMax
     this.#offset = options.end.offset
     this.#sequence = options.end.sequence
@@ -120,6 +124,7 @@ export class Journal {
     this.#syncNewest()
     this.#files.begin(this.#sequence + 1)
     this.#offset = segmentHeaderBytes
+    this.#onSegment(this.segment)
   }
 
   #syncNewest(): void {

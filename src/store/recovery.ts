@@ -61,6 +61,9 @@ export function recover(directory: string, volumeId: string, bootId: string): Re
   let index: ElementIndex | undefined
   try {
     const state = readIndexState(indexDirectory)
+    if (state?.volumeId === volumeId && state.segments > newest.segment) {
+      throw missing(journalDirectory, newest.segment + 1)
+    }
     const reader = new SegmentReader(fd)
     const known = knowledgeOf(state, volumeId, bootId)
     const tail = (from: JournalPosition): JournalPosition => {
@@ -87,7 +90,7 @@ export function recover(directory: string, volumeId: string, bootId: string): Re
       if (from.segment > newest.segment) throw missing(journalDirectory, from.segment)
       if (index !== undefined) {
         end = tail(from)
-        writeIndexState(indexDirectory, volumeId, bootId)
+        writeIndexState(indexDirectory, { volumeId, bootId, segments: newest.segment })
       }
     }
     const wasIndexRebuilt = index === undefined
@@ -95,7 +98,7 @@ export function recover(directory: string, volumeId: string, bootId: string): Re
       end = tail(beginning)
       removeIndex(indexDirectory)
       index = ElementIndex.open(indexDirectory)
-      writeIndexState(indexDirectory, volumeId, bootId)
+      writeIndexState(indexDirectory, { volumeId, bootId, segments: newest.segment })
     }
     const recordsReplayed = replay(journalDirectory, volumeId, from, end, index)
     const report = {
@@ -146,11 +149,11 @@ function knowledgeOf(
   volumeId: string,
   bootId: string,
 ): TailKnowledge {
-  if (state?.volumeId !== volumeId) return { durableSequence: 0, isComplete: false }
-  return {
-    durableSequence: state.closed?.endSequence ?? 0,
-    isComplete: state.closed !== undefined || state.bootId === bootId,
+  if (state?.volumeId !== volumeId) return { durableSequence: 0, left: 'anything' }
+  if (state.closed !== undefined) {
+    return { durableSequence: state.closed.endSequence, left: 'nothing' }
   }
+  return { durableSequence: 0, left: state.bootId === bootId ? 'cut record' : 'anything' }
 }
 
 /** Undefined if LMDB finds the index damaged after all. */

@@ -18,6 +18,7 @@ import { PendingPuts } from './pending-puts.js'
 import { planPlace } from './place-plan.js'
 import { recover, type RecoveredVolume, type RecoveryReport } from './recovery.js'
 import { volumeIdBytesMax } from './segment.js'
+import { requestErrorOf } from './request-error.js'
 import { failureOfSystem, renamedFailure } from './store-failure.js'
 import { VolumeElements } from './volume-elements.js'
 
@@ -80,6 +81,9 @@ export class VolumeStore {
       durability: options.durability,
       end: recovered.end,
       segmentBytesMax: options.segmentBytesMax,
+      onSegment: () => {
+        this.#noteState()
+      },
     })
     const lookup = new ElementLookup(this.#index, this.#pending)
     this.#elements = new VolumeElements(lookup, this.#pending)
@@ -239,7 +243,20 @@ export class VolumeStore {
     const { sequence } = this.#journal.position
     this.#index.close()
     syncFile(join(this.#indexDirectory, dataName))
-    writeIndexState(this.#indexDirectory, this.#volumeId, this.#bootId, sequence)
+    this.#noteState(sequence)
+  }
+
+  #noteState(endSequence?: number): void {
+    const state = {
+      volumeId: this.#volumeId,
+      bootId: this.#bootId,
+      segments: this.#journal.segment,
+    }
+    try {
+      writeIndexState(this.#indexDirectory, state, endSequence)
+    } catch (error) {
+      throw requestErrorOf(error, "write the index's state")
+    }
   }
 }
 

@@ -2,13 +2,15 @@ import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 
 const KEYS = ['snapshot', 'write', 'write4k', 'find', 'stat', 'cp', 'read', 'overwrite', 'rm']
+const SYSTEMS = ['plain', 'bindfs', 'native', 'fuse-native']
 const USAGE = `usage: npm run bench -- [options]
 
-  --rows LIST   only these: ${KEYS.join(',')}
-  --runs N      the median of N runs (3)
-  --quick       small sizes: to see that it works, not how fast it is
-  --dir DIR     where to work (a new directory in $TMPDIR or /tmp)
-  --json        the figures of every run as JSON instead of the table
+  --rows LIST     only these: ${KEYS.join(',')}
+  --systems LIST  only these, besides plain: ${SYSTEMS.slice(1).join(',')}
+  --runs N        the median of N runs (3); of one, where a run takes a minute
+  --quick         small sizes: to see that it works, not how fast it is
+  --dir DIR       where to work (a new directory in $TMPDIR or /tmp)
+  --json          the figures of every run as JSON instead of the table
 
 As root it also measures with cold caches. Needs up to 8 GB of space.`
 
@@ -40,6 +42,7 @@ export function readOptions() {
     const { values } = parseArgs({
       options: {
         rows: { type: 'string', default: KEYS.join(',') },
+        systems: { type: 'string', default: SYSTEMS.join(',') },
         runs: { type: 'string', default: '3' },
         quick: { type: 'boolean', default: false },
         dir: { type: 'string', default: tmpdir() },
@@ -51,14 +54,21 @@ export function readOptions() {
       console.log(USAGE)
       process.exit(0)
     }
-    const rows = values.rows.split(',')
-    const unknown = rows.find((key) => !KEYS.includes(key))
-    if (unknown !== undefined) throw new Error(`no row '${unknown}': there are ${KEYS.join(', ')}`)
+    const rows = chosen('row', values.rows, KEYS)
+    const systems = chosen('system', values.systems, SYSTEMS)
     const runs = Number(values.runs)
     if (!Number.isInteger(runs) || runs < 1) throw new Error('--runs takes a number from 1')
-    return { ...values, rows, runs, sizes: values.quick ? SIZES_QUICK : SIZES_FULL }
+    return { ...values, rows, systems, runs, sizes: values.quick ? SIZES_QUICK : SIZES_FULL }
   } catch (error) {
     console.error(`bench: ${error.message}\n\n${USAGE}`)
     process.exit(64)
   }
+}
+
+function chosen(what, list, known) {
+  const names = list.split(',')
+  const unknown = names.find((name) => !known.includes(name))
+  if (unknown !== undefined)
+    throw new Error(`no ${what} '${unknown}': there are ${known.join(', ')}`)
+  return names
 }

@@ -6,6 +6,7 @@ export class Results {
   notes = []
   #progress
   #hung = new Set()
+  #isStopped = false
 
   constructor(progress) {
     this.#progress = progress
@@ -20,7 +21,7 @@ export class Results {
 
   /** A measurement that fails costs its own cell, and says why below the table. */
   async attempt(place, label, act) {
-    if (this.#hung.has(place)) return false
+    if (this.#isStopped || this.#hung.has(place)) return false
     try {
       await act()
       return true
@@ -34,8 +35,13 @@ export class Results {
     }
   }
 
+  /** From now on nothing is measured, and what fails is not recorded. */
+  stop() {
+    this.#isStopped = true
+  }
+
   note(text) {
-    if (this.notes.includes(text)) return
+    if (this.#isStopped || this.notes.includes(text)) return
     this.#progress(text)
     this.notes.push(text)
   }

@@ -16,13 +16,16 @@ describeMount('kill -9 of the daemon', () => {
     console.log(`BYGONE_SEED=${seed}`)
     const random = new Random(seed)
     const volume = await TestVolume.mounted({ chunkSize: '4K' })
+    const started = Date.now()
+    await volume.snapshot()
+    const usualMs = Date.now() - started
     const trees = new Map<string, TreeEntry[]>()
     for (let round = 0; round < 12; round++) {
       await volume.actor.python(changing, { live: volume.live, round })
       const tree = await volume.actor.fingerprint(volume.live, hiddenInRoot)
       const before = await volume.snapshots()
       const snapshot = volume.bygone('snapshot', volume.live)
-      await new Promise((resolve) => setTimeout(resolve, random.between(100, 400)))
+      await new Promise((resolve) => setTimeout(resolve, usualMs * (0.1 + random.next())))
       volume.killDaemon()
       const { code, stdout } = await snapshot
       await volume.hasDied()

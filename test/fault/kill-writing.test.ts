@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { ActorGone, type Outcome } from '../support/actor.js'
+import { ActorGone } from '../support/actor.js'
 import { Random, seedOfThisRun } from '../support/random.js'
 import { describeMount } from '../support/requirements.js'
 import { hiddenInRoot, TestVolume } from '../support/test-volume.js'
@@ -55,7 +55,7 @@ describeMount('kill -9 of the daemon while a program', () => {
       if (round > 0) await volume.snapshot()
       const actor = volume.newActor()
       const working = actor.python(lines, { live: volume.live }).catch((error: unknown) => {
-        if (error instanceof ActorGone) return { errno: 'gone' } as Outcome
+        if (error instanceof ActorGone) return { errno: 'gone' }
         throw error
       })
       await new Promise((resolve) => setTimeout(resolve, random.between(0, 300)))

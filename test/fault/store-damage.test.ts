@@ -7,7 +7,7 @@ import type { VolumeStore, VolumeStoreOptions } from '../../src/store/volume-sto
 import { CrashedVolume, durableSequenceAt, recordStarts } from '../support/crashed-volume.js'
 import { Random, seedOfThisRun } from '../support/random.js'
 import { compileStorePrograms } from '../support/store-process.js'
-import { countSteps, isChunkOfStep, readChunkOfStep } from '../support/store-story.js'
+import { countSteps, isChunkOfStep, readChunkOfStep, stateOfStep } from '../support/store-story.js'
 
 const EIO = -5
 const seed = seedOfThisRun()
@@ -174,9 +174,11 @@ describe('a journal of several segments', () => {
     for (const name of volume.segments()) {
       const bytes = volume.segment(name)
       rmSync(join(volume.journal, name))
-      const { kind, message } = failureOf(volume)
-      expect(kind, name).toBe('damaged')
-      expect(message).toContain('missing')
+      for (const options of [{}, { bootId: 'another run' }]) {
+        const { kind, message } = failureOf(volume, options)
+        expect(kind, name).toBe('damaged')
+        expect(message).toContain('missing')
+      }
       volume.write(name, bytes)
     }
     expectWhole(volume)
@@ -416,6 +418,21 @@ describe('a lost or damaged index', () => {
     bytes.fill(0, 2 * 4096)
     writeFileSync(data(), bytes)
     expectWhole(volume, { wasIndexRebuilt: true })
+  })
+
+  test('in which one value is wrong answers an error for that one, and all else right', () => {
+    const key = Buffer.concat([Buffer.from('name 3 \xff\0', 'latin1'), Buffer.of(0, 0, 0, 3)])
+    const bytes = readFileSync(data())
+    // LMDB keeps a value right behind its key; older pages may hold it too.
+    for (let at = bytes.indexOf(key); at >= 0; at = bytes.indexOf(key, at + 1)) {
+      const valueStart = at + key.length
+      bytes.writeUInt8(bytes.readUInt8(valueStart + 1) ^ 1, valueStart + 1)
+    }
+    writeFileSync(data(), bytes)
+    const store = volume.open()
+    expect(() => stateOfStep(store, 3)).toThrow(expect.objectContaining({ code: 'EIO' }))
+    for (const step of [0, 1, 2, 4, 5, 6]) expect(stateOfStep(store, step)).toBe('whole')
+    store.close()
   })
 
   test('does not mind what is in its lock file', () => {

@@ -21,9 +21,9 @@ describeMount('mounting and unmounting', () => {
     expect(runtimeFiles().filter((name) => !runtimeBefore.includes(name))).toEqual([])
   })
 
-  test.each(transports)('works ten times over in a row (%s)', async (transport) => {
+  test.each(transports)('works five times over in a row (%s)', async (transport) => {
     const volume = await TestVolume.mounted({ transport })
-    for (let count = 0; count < 10; count++) {
+    for (let count = 0; count < 5; count++) {
       await volume.unmount()
       await volume.mount()
     }

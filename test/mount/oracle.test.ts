@@ -32,6 +32,7 @@ const fuseNativeAbilities: Abilities = {
   accessLists: false,
   anyNames: false,
   exactTimes: false,
+  hugeFiles: false,
 }
 const fuseNativeBlindness = { without: ['listing'], unlikeOrigin: ['mtime', 'ctime'] } as const
 
@@ -44,7 +45,13 @@ async function round(seed: number, options: TestVolumeOptions, chunkBytes: numbe
     ...(options.transport === 'fuse-native'
       ? { abilities: fuseNativeAbilities, ...fuseNativeBlindness }
       : { abilities: nativeAbilities }),
-    ...(isTraced ? { log: (line: string) => console.log(Date.now() % 10_000_000, line) } : {}),
+    ...(isTraced
+      ? {
+          log: (line: string) => {
+            console.log(Date.now() % 10_000_000, line)
+          },
+        }
+      : {}),
   })
   const stages = 8
   const burst = Math.ceil(operationsPerRound / stages / 2)

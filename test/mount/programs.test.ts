@@ -217,7 +217,7 @@ describeMount('programs on the live mount', () => {
       cd "$SCRATCH"; rsync -aHAXn --delete -i tree many out/; du -s out/tree/sparse | cut -f1`,
         snapshot,
       ),
-    ).toBe('8\n')
+    ).toBe('4\n')
   })
 
   test('tar, cp and diff work over fuse-native', async () => {

@@ -17,7 +17,7 @@ export class CrashedVolume {
   readonly index = join(this.directory, 'index')
   readonly #saved = new Map<string, Buffer>()
 
-  /** Steps [0, steps) of the story are committed, those up to 17, 57, 97, ... also indexed. */
+  /** Steps [0, steps) of the story are committed, those up to 7, 47, 87, ... also indexed. */
   static async make(options: {
     steps: number
     durability?: 'ordered' | 'strict'

@@ -13,7 +13,7 @@ export class FakeSession implements Session {
 
   constructor() {
     // As after earlier requests and replies: whoever reads or sends too much is seen.
-    new Uint8Array(this.request).fill(0x61)
+    new Uint8Array(this.request).fill(0x7f)
     new Uint8Array(this.reply).fill(0xee)
   }
 

@@ -1,8 +1,8 @@
 import { spawnSync } from 'node:child_process'
-import { readdirSync } from 'node:fs'
+import { existsSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { abortConnections, detachMounts, kill, processesMarked } from './mounts.js'
+import { abortConnections, detachMounts, kill, mountsBelow, processesMarked } from './mounts.js'
 
 const runVariable = 'BYGONE_TEST_RUN'
 
@@ -24,12 +24,34 @@ export function sweep(directory: string): void {
   spawnSync('rm', ['-rf', '--one-file-system', directory])
 }
 
-/** vitest's global set-up: its result is the last resort after the whole run. */
+/** A run that was killed itself could clean nothing. */
+function sweepDeadRuns(): void {
+  for (const name of readdirSync(tmpdir())) {
+    const pid = /^bygone-test-(\d+)-/.exec(name)?.[1]
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) sweep(join(tmpdir(), name))
+  }
+}
+
+/** Mounts and processes that a test volume has left: every test takes its own away. */
+function leftBehind(directory: string): string[] {
+  return [
+    ...mountsBelow(directory).map(({ path }) => `a mount on ${path}`),
+    ...processesMarked(`${volumeVariable}=${directory}`).map((pid) => `process ${pid}`),
+  ]
+}
+
+/** vitest's global set-up: its result is the last resort after the whole run, and fails it if it was needed. */
 export default function setup(): () => void {
+  sweepDeadRuns()
   process.env[runVariable] = String(process.pid)
   return () => {
+    const found: string[] = []
     for (const name of readdirSync(tmpdir())) {
-      if (name.startsWith(temporaryPrefix())) sweep(join(tmpdir(), name))
+      if (!name.startsWith(temporaryPrefix())) continue
+      const directory = join(tmpdir(), name)
+      found.push(...leftBehind(directory))
+      sweep(directory)
     }
+    if (found.length > 0) throw new Error(`tests left behind: ${found.join(', ')}`)
   }
 }

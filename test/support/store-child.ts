@@ -25,7 +25,7 @@ const scratchFd = openScratch(directory)
 for (let step = Number(first); step < Number(end); step++) {
   commitStep(store, step, scratchFd)
   say(String(step))
-  if (step % 40 === 17) store.indexPending()
+  if (step % 40 === 7) store.indexPending()
 }
 say('end')
 setInterval(() => undefined, 1000)

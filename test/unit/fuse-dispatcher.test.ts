@@ -817,11 +817,14 @@ describe('directories', () => {
   })
 
   test('a listing never outgrows the reply buffer', () => {
+    let wasRefused = false
     const reply = answerTo(ask(Opcode.readdir, ...readStruct(2 ** 30)), {
       readdir: (_handle, _offset, sink) => {
         for (let i = 1; sink.add('x'.repeat(255) as ByteString, 0, i, 8, i); i++);
+        wasRefused = true
       },
     })
+    expect(wasRefused).toBe(true)
     expect(reply?.length).toBeLessThanOrEqual(session.reply.byteLength)
     expect(reply?.length).toBeGreaterThan(session.reply.byteLength - 280)
   })
@@ -984,6 +987,14 @@ describe('whatever comes', () => {
     const replies = answersTo([earlier, cut])
     expect(replies[1]).toEqual(failure(-22))
     expect(called).toHaveLength(1)
+  })
+
+  test('a name without an end is refused in a buffer without one', () => {
+    const replies = answersTo([
+      ask(Opcode.removexattr, raw(0x61, 0x62)),
+      ask(Opcode.lookup, raw(0x61, 0x62)),
+    ])
+    expect(replies).toEqual([failure(-22), failure(-22)])
   })
 
   test('bytes that are no request are logged and not answered', () => {

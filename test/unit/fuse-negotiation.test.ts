@@ -178,6 +178,29 @@ test('an ACL that takes set-group-ID away takes it after it was set', () => {
   expect(kernel.scripted.calls[2]?.[3]).toMatchObject({ mode: 0o775, uid: undefined })
 })
 
+test('an ACL that takes set-group-ID away takes over nothing of a change before it', () => {
+  const kernel = new Kernel({
+    getattr: (_node, _handle, reply) => {
+      reply.attributes.mode = 0o102775
+    },
+  })
+  kernel.init(7, 45, everything, 0)
+  const everyChange = [u32(0xfff), Buffer.alloc(84)]
+  kernel.ask(Opcode.setattr, ...everyChange)
+  kernel.ask(Opcode.setxattr, ...extended(1))
+  expect(kernel.scripted.calls.at(-1)?.[3]).toEqual({
+    mode: 0o775,
+    uid: undefined,
+    gid: undefined,
+    sizeBytes: undefined,
+    atimeSec: undefined,
+    atimeNsec: 0,
+    mtimeSec: undefined,
+    mtimeNsec: 0,
+    killPrivileges: false,
+  })
+})
+
 test('an ACL that could not be set leaves set-group-ID alone', () => {
   const kernel = new Kernel({
     setxattr: () => {

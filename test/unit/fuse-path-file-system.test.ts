@@ -66,6 +66,7 @@ describe('by path', () => {
     paths.mkdir('/ab', 0o700)
     const { ino } = paths.getattr('/a/b')
     paths.rename('/a', '/c')
+    expect(paths.nodes.remembered('/ab' as ByteString)).toBeDefined()
     expect(codeOf(() => paths.getattr('/a/b'))).toBe('ENOENT')
     expect(paths.getattr('/c/b').ino).toBe(ino)
     expect(names('/')).toEqual(['ab', 'c'])
@@ -318,6 +319,16 @@ describe('lookups', () => {
       getattr(node, handle, reply)
     }
     expect(paths.getattr('/d').mode).toBe(0o040700)
+  })
+
+  test('a remembered name that is gone behind our back is forgotten', () => {
+    paths.mkdir('/d', 0o700)
+    memory.rmdir(1, 'd' as ByteString)
+    memory.getattr = () => {
+      throw new FsError('ESTALE', 'gone')
+    }
+    expect(codeOf(() => paths.getattr('/d'))).toBe('ENOENT')
+    expect(memory.nodeCount).toBe(1)
   })
 
   test('an operation that fails leaves no lookup behind', () => {
