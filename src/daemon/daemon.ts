@@ -106,8 +106,13 @@ export class Daemon {
     const { runtimeDirectory, store, log } = this.#options
     const record = volumeFor(store, order, origin, undo)
     const volume = await this.#open(record, order, origin, cancel)
+    try {
+      linkMountSocket(runtimeDirectory, volume.entry.device, store.key)
+    } catch (error) {
+      await volume.unmount(true)
+      throw error
+    }
     this.#mounted.set(record.id, volume)
-    linkMountSocket(runtimeDirectory, volume.entry.device, store.key)
     void volume.ended.then((end) => {
       this.#onEnded(volume, end)
     })

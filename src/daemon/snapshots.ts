@@ -20,6 +20,9 @@ export async function takeSnapshots(
   now: () => Date,
 ): Promise<readonly SnapshotRecord[]> {
   if (volumes.length === 0) throw new Failure('usage', 'no volume to take a snapshot of: name one')
+  if (new Set(volumes.map(({ id }) => id)).size < volumes.length) {
+    throw new Failure('usage', 'a volume is named twice: name it once')
+  }
   checkWords(memo, tags)
   // Before anything is held: what can be refused is refused at no cost to those who write.
   for (const { id } of volumes) refuseTaken(catalog, id, tags)

@@ -1,6 +1,7 @@
 import { Attributes } from '../base/attributes.js'
 import type { Session } from '../base/native.js'
 import { ReadPlan } from '../base/read-plan.js'
+import { newAttributeChange, newEntry, newOpenReply } from './blank.js'
 import { DirectoryReply } from './directory-reply.js'
 import type {
   AttributeChange,
@@ -31,32 +32,10 @@ export class Call {
   /** Set by INIT, the first request. */
   agreement: Agreement | undefined
 
-  readonly entry: Entry = {
-    node: 0,
-    attributes: new Attributes(),
-    entryTtlMs: 0,
-    attributesTtlMs: 0,
-  }
+  readonly entry: Entry = newEntry()
   readonly attributes: AttributesReply = { attributes: new Attributes(), attributesTtlMs: 0 }
-  readonly opened: OpenReply = {
-    handle: 0,
-    keepCache: false,
-    cacheDirectory: false,
-    directIo: false,
-    dataFd: -1,
-    guard: -1,
-  }
-  readonly change: AttributeChange = {
-    mode: undefined,
-    uid: undefined,
-    gid: undefined,
-    sizeBytes: undefined,
-    atimeSec: undefined,
-    atimeNsec: 0,
-    mtimeSec: undefined,
-    mtimeNsec: 0,
-    killPrivileges: false,
-  }
+  readonly opened: OpenReply = newOpenReply()
+  readonly change: AttributeChange = newAttributeChange()
   readonly statfs: StatfsReply = {
     blockBytes: 0,
     blocks: 0,

@@ -1,17 +1,12 @@
-import { Attributes } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
+import { newEntry } from './blank.js'
 import type { DirectorySink, Entry } from './file-system.js'
 import type { ReplyWriter } from './reply-writer.js'
 import { Dirent, EntryOut } from './structs.js'
 
 /** Collects directory entries straight in the reply buffer, for READDIR or READDIRPLUS. */
 export class DirectoryReply implements DirectorySink {
-  readonly entry: Entry = {
-    node: 0,
-    attributes: new Attributes(),
-    entryTtlMs: 0,
-    attributesTtlMs: 0,
-  }
+  readonly entry: Entry = newEntry()
   /** What is in the reply so far. */
   bytes = 0
 

@@ -4,12 +4,12 @@ import { checked, FsError, isErrno } from '../base/errno.js'
 import { native } from '../base/native.js'
 import { O } from '../base/open-flags.js'
 import { ReadPlan } from '../base/read-plan.js'
+import { newAttributeChange, newOpenReply } from './blank.js'
 import type {
   AttributeChange,
   AttributesReply,
   Caller,
   FileSystem,
-  OpenReply,
   StatfsReply,
 } from './file-system.js'
 import { InodeNumbers } from './inode-numbers.js'
@@ -173,13 +173,13 @@ export class PathFileSystem implements PathOperations {
   }
 
   open(path: string, flags: number): number {
-    const opened = freshOpenReply()
+    const opened = newOpenReply()
     this.#fileSystem.open(this.#find(pathOf(path)), flags & ~kernelFlags, this.#caller, opened)
     return this.#descriptor(opened.handle)
   }
 
   create(path: string, mode: number): number {
-    const opened = freshOpenReply()
+    const opened = newOpenReply()
     this.#make(path, (parent, name) => {
       const entry = this.nodes.freshEntry()
       this.#fileSystem.create(parent, name, O.RDWR, mode, this.#caller, entry, opened)
@@ -307,23 +307,15 @@ export class PathFileSystem implements PathOperations {
 
   #change(path: ByteString, handle: number | undefined, wanted: Partial<AttributeChange>): void {
     const change: AttributeChange = {
-      mode: undefined,
-      uid: undefined,
-      gid: undefined,
-      sizeBytes: undefined,
-      atimeSec: undefined,
-      atimeNsec: 0,
-      mtimeSec: undefined,
-      mtimeNsec: 0,
       // The kernel drops set-user-ID by a chmod of its own.
-      killPrivileges: false,
+      ...newAttributeChange(),
       ...wanted,
     }
     this.#fileSystem.setattr(this.#find(path), handle, change, this.#caller, this.#reply)
   }
 
   #opendir(node: number): number {
-    const opened = freshOpenReply()
+    const opened = newOpenReply()
     this.#fileSystem.opendir(node, this.#caller, opened)
     return opened.handle
   }
@@ -363,17 +355,6 @@ export class PathFileSystem implements PathOperations {
       mtime: milliseconds(attributes.mtimeSec, attributes.mtimeNsec),
       ctime: milliseconds(attributes.ctimeSec, attributes.ctimeNsec),
     }
-  }
-}
-
-function freshOpenReply(): OpenReply {
-  return {
-    handle: 0,
-    keepCache: false,
-    cacheDirectory: false,
-    directIo: false,
-    dataFd: -1,
-    guard: -1,
   }
 }
 

@@ -1,7 +1,7 @@
 import { LRUCache } from 'lru-cache'
-import { Attributes } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
 import { FsError } from '../base/errno.js'
+import { newEntry } from './blank.js'
 import type { Caller, Entry, FileSystem } from './file-system.js'
 
 /** Far more than a path has components, so that a walk never drops the node it stands on. */
@@ -19,12 +19,7 @@ interface Known {
  */
 export class PathNodes {
   /** What the last `find` or `lookup` that asked the file system learned. */
-  readonly entry: Entry = {
-    node: 0,
-    attributes: new Attributes(),
-    entryTtlMs: 0,
-    attributesTtlMs: 0,
-  }
+  readonly entry: Entry = newEntry()
 
   readonly #fileSystem: FileSystem
   readonly #caller: Caller

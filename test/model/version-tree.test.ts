@@ -1,6 +1,6 @@
 import fc from 'fast-check'
 import { expect, test } from 'vitest'
-import { seededChoose, seedFromEnvironment, type Choose } from '../support/seeded-random.js'
+import { seededChoose, seedOfThisRun, type Choose } from '../support/random.js'
 import { checkEmpty, checkWorld } from '../support/version-checks.js'
 import { VersionWorld, type WorldOptions } from '../support/version-world.js'
 
@@ -10,7 +10,7 @@ import { VersionWorld, type WorldOptions } from '../support/version-world.js'
 const operationsWanted = Number(process.env['BYGONE_OPERATIONS'] ?? 120_000)
 const operationsPerWorld = 1000
 const operationsRemembered = 12
-const seed = seedFromEnvironment()
+const seed = seedOfThisRun()
 // Far beyond what the operations take: about 0.15 ms each.
 const timeoutMs = 60_000 + operationsWanted * 2
 

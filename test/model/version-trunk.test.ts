@@ -4,9 +4,9 @@ import type { Label } from '../../src/base/ids.js'
 import { labelSeen } from '../../src/version/element-list.js'
 import { trunkLabelSeen } from '../../src/version/trunk.js'
 import { VersionTree } from '../../src/version/version-tree.js'
-import { seedFromEnvironment } from '../support/seeded-random.js'
+import { seedOfThisRun } from '../support/random.js'
 
-const seed = seedFromEnvironment()
+const seed = seedOfThisRun()
 
 /** For each snapshot, oldest first: is it deleted, and is there an element with its label? */
 const snapshots = fc.array(fc.record({ isDeleted: fc.boolean(), hasElement: fc.boolean() }), {

@@ -45,6 +45,15 @@ export class Random {
   }
 }
 
+/** An integer at random in [0, below). */
+export type Choose = (below: number) => number
+
+/** The same seed gives the same choices for ever. */
+export function seededChoose(seed: number): Choose {
+  const random = new Random(seed)
+  return (below) => random.below(below)
+}
+
 /** From BYGONE_SEED, or new at each run. Whoever draws one prints it. */
 export function seedOfThisRun(): number {
   const given = process.env['BYGONE_SEED']

@@ -2,7 +2,7 @@ import assert from 'node:assert'
 import { restoreVersionTree, versionTreeRecord } from '../../src/version/version-tree-record.js'
 import { VersionTree } from '../../src/version/version-tree.js'
 import { originTag, type Tag } from '../../src/version/version.js'
-import type { Choose } from './seeded-random.js'
+import type { Choose } from './random.js'
 import { VersionOracle, type Content } from './version-oracle.js'
 import { VersionStore } from './version-store.js'
 

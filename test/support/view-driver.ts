@@ -4,46 +4,14 @@ import { isErrno } from '../../src/base/errno.js'
 import { native } from '../../src/base/native.js'
 import { O } from '../../src/base/open-flags.js'
 import { ReadPlan } from '../../src/base/read-plan.js'
-import type {
-  AttributeChange,
-  Caller,
-  Entry,
-  FileSystem,
-  OpenReply,
-} from '../../src/fuse/file-system.js'
+import { newAttributeChange, newEntry, newOpenReply } from '../../src/fuse/blank.js'
+import type { AttributeChange, Caller, FileSystem } from '../../src/fuse/file-system.js'
 
 const caller: Caller = {
   uid: process.getuid?.() ?? 0,
   gid: process.getgid?.() ?? 0,
   pid: 1,
   umask: 0o022,
-}
-
-function newEntry(): Entry {
-  return { node: 0, entryTtlMs: 0, attributes: new Attributes(), attributesTtlMs: 0 }
-}
-
-function newOpenReply(): OpenReply {
-  return {
-    handle: 0,
-    keepCache: false,
-    cacheDirectory: false,
-    directIo: false,
-    dataFd: -1,
-    guard: -1,
-  }
-}
-
-const noChange: AttributeChange = {
-  mode: undefined,
-  uid: undefined,
-  gid: undefined,
-  sizeBytes: undefined,
-  atimeSec: undefined,
-  atimeNsec: 0,
-  mtimeSec: undefined,
-  mtimeNsec: 0,
-  killPrivileges: false,
 }
 
 export interface Found {
@@ -261,7 +229,7 @@ export class ViewDriver {
   #change(path: string, change: Partial<AttributeChange>): void {
     const reply = { attributes: new Attributes(), attributesTtlMs: 0 }
     const node = this.must(path)
-    this.#view.setattr(node, undefined, { ...noChange, ...change }, caller, reply)
+    this.#view.setattr(node, undefined, { ...newAttributeChange(), ...change }, caller, reply)
   }
 
   #count(node: number): void {

@@ -88,6 +88,14 @@ test.each([
   expect(catalog.volumeById(a.id)?.snapshots.map(({ tags }) => tags)).toEqual([['x']])
 })
 
+test('a volume that is named twice is refused: it could not be held twice', async () => {
+  const { catalog, events, add } = world()
+  const a = add('a')
+  const refused = takeSnapshots(catalog, [a, a], plain, at(noon))
+  await expect(refused).rejects.toMatchObject({ kind: 'usage' })
+  expect(events).toEqual([])
+})
+
 test.each(['release-1.2', 'täg', 'a b', 'x@y', '20-26', 'a'.repeat(255)])(
   '%j may be a tag',
   (tag) => {

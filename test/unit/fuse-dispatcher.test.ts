@@ -3,6 +3,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import type { Attributes } from '../../src/base/attributes.js'
 import type { ByteString } from '../../src/base/bytes.js'
 import { FsError } from '../../src/base/errno.js'
+import { newAttributeChange } from '../../src/fuse/blank.js'
 import { Dispatcher } from '../../src/fuse/dispatcher.js'
 import type { FileSystem } from '../../src/fuse/file-system.js'
 import { Opcode } from '../../src/fuse/opcodes.js'
@@ -332,17 +333,7 @@ describe('attributes', () => {
     expect(reply?.body.subarray(112, 128)).toEqual(Buffer.alloc(16))
   })
 
-  const nothing = {
-    mode: undefined,
-    uid: undefined,
-    gid: undefined,
-    sizeBytes: undefined,
-    atimeSec: undefined,
-    atimeNsec: 0,
-    mtimeSec: undefined,
-    mtimeNsec: 0,
-    killPrivileges: false,
-  }
+  const nothing = newAttributeChange()
 
   function setattrBody(valid: number): Buffer[] {
     return [
