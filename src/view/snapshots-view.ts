@@ -4,6 +4,7 @@ import type { ByteString } from '../base/bytes.js'
 import { FsError } from '../base/errno.js'
 import type { Label } from '../base/ids.js'
 import type { AttributesReply, Entry, OpenReply } from '../fuse/file-system.js'
+import { plainSnapshotName } from '../store/snapshot-name.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
 import { snapshotPrefix } from '../volume/hidden-names.js'
 import { ListingBuilder } from '../volume/listing.js'
@@ -77,7 +78,7 @@ export class SnapshotsView {
   lookup(name: ByteString, entry: Entry): void {
     const text = textOf(name)
     const record = this.#volume.snapshots.findLast(
-      (each) => plainName(each) === text || each.tags.includes(text),
+      (each) => plainSnapshotName(each.name) === text || each.tags.includes(text),
     )
     if (record === undefined) throw new FsError('ENOENT', `no snapshot ${text}`)
     this.#past.enter(this.#past.tree(record, `.snapshots/${name}`).root, entry)
@@ -90,7 +91,7 @@ export class SnapshotsView {
       throw new FsError('EINVAL', `${tag} can't be a tag`)
     }
     const { snapshots } = this.#volume
-    if (snapshots.some((each) => plainName(each) === tag || each.tags.includes(tag))) {
+    if (snapshots.some((each) => plainSnapshotName(each.name) === tag || each.tags.includes(tag))) {
       throw new FsError('EEXIST', `there is a snapshot ${tag}`)
     }
     this.#takeSnapshot(tag)
@@ -133,15 +134,9 @@ export class SnapshotsView {
     const builder = new ListingBuilder()
     for (const record of this.#volume.snapshots) {
       const number = labelBase + record.label
-      builder.add(number, directoryType, byteStringOfText(plainName(record)))
+      builder.add(number, directoryType, byteStringOfText(plainSnapshotName(record.name)))
       for (const tag of record.tags) builder.add(number, directoryType, byteStringOfText(tag))
     }
     return builder.build()
   }
-}
-
-/** `@GMT-2026.11.21-09.30.00` as a name that SMB clients can enter: `2026-11-21_09.30.00`. */
-function plainName(record: SnapshotRecord): string {
-  const stamp = record.name.slice(snapshotPrefix.length)
-  return `${stamp.slice(0, 10).replaceAll('.', '-')}_${stamp.slice(11)}`
 }
