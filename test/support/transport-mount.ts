@@ -35,9 +35,8 @@ export class TransportMount {
   readonly directory: string
   readonly path: string
   readonly actor: Actor
-  /** How the transport ended, once the mount was gone. */
-  readonly over: Promise<Over>
   readonly #daemon: ChildProcess
+  readonly #over: Promise<Over>
   readonly #actors: Actor[] = []
   readonly #answers: ((answer: Extract<TransportNews, { type: 'answer' }>) => void)[] = []
   #hasEnded = false
@@ -56,7 +55,7 @@ export class TransportMount {
       env: { ...process.env, [volumeVariable]: this.directory },
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     })
-    this.over = new Promise((resolve) => {
+    this.#over = new Promise((resolve) => {
       this.#daemon.on('message', (news: TransportNews) => {
         if (news.type === 'over') resolve(news)
         if (news.type === 'answer') this.#answers.shift()?.(news)
@@ -118,12 +117,17 @@ export class TransportMount {
   async unmount(): Promise<Over> {
     const { code, stderr } = await run('umount', [this.path], { deadlineMs })
     if (code !== 0) throw new Error(`umount: ${stderr}`)
-    return within('over', this.over)
+    return this.returned()
   }
 
   /** Resolves when the next read of the file named `slow` is under way. */
   async slowRead(): Promise<void> {
     await within('reading', this.#heard('slow read'))
+  }
+
+  /** How the transport ended, once it has. */
+  async returned(): Promise<Over> {
+    return within('over', this.#over)
   }
 
   /** SIGKILL for the process that serves. */
