@@ -205,6 +205,18 @@ describe('a journal of several segments', () => {
     expect(failureOf(volume).kind).toBe('damaged')
   })
 
+  test('in which an empty one follows one that lost its end is refused', () => {
+    const names = volume.segments()
+    const [newest = '', before = ''] = names.reverse()
+    const bytes = volume.segment(before)
+    volume.write(newest, volume.segment(newest).subarray(0, 64))
+    volume.write(before, bytes.subarray(0, recordStarts(bytes).at(-2)))
+    volume.loseIndexData()
+    const { kind, message } = failureOf(volume)
+    expect(kind).toBe('damaged')
+    expect(message).toContain(newest)
+  })
+
   test('with a segment that was never finished goes on without it', () => {
     const unfinished = '00000099.seg.new'
     volume.write(unfinished, Buffer.from('half a hea'))
@@ -217,7 +229,9 @@ describe('after the machine has lost power', () => {
   compileStorePrograms()
   const afterRestart = { bootId: 'another run of the machine' }
 
-  /** A volume, and a record of it that is the first of which no later one knows that it was durable. */
+  /**
+   * A volume, and a record of it that is the first of which no later one knows that it was durable.
+   */
   async function makeWithWindow(): Promise<{
     volume: CrashedVolume
     whole: Buffer
@@ -293,6 +307,17 @@ describe('after the machine has lost power', () => {
     }
   })
 
+  test('what a longer journal had there before is not taken for its end', async () => {
+    const volume = await CrashedVolume.make({ steps })
+    const whole = volume.segment(firstSegment)
+    const [from = 0, to = 0] = recordStarts(whole).slice(-2)
+    volume.write(firstSegment, Buffer.concat([whole, whole.subarray(from, to)]))
+    const store = volume.open(afterRestart)
+    expect(store.recovery.tornBytes).toBe(to - from)
+    expect(countSteps(store).whole).toBe(steps)
+    store.close()
+  })
+
   test('the index is built anew, since nobody synced it', async () => {
     const volume = await CrashedVolume.make({ steps })
     const store = volume.open(afterRestart)
@@ -339,6 +364,17 @@ describe('a lost or damaged index', () => {
 
   const data = (): string => join(volume.index, 'data.mdb')
   const state = (): string => join(volume.index, 'state')
+
+  function damageValueOfStep3(): void {
+    const key = Buffer.concat([Buffer.from('name 3 \xff\0', 'latin1'), Buffer.of(0, 0, 0, 3)])
+    const bytes = readFileSync(data())
+    // LMDB keeps a value right behind its key; older pages may hold it too.
+    for (let at = bytes.indexOf(key); at >= 0; at = bytes.indexOf(key, at + 1)) {
+      const valueStart = at + key.length
+      bytes.writeUInt8(bytes.readUInt8(valueStart + 1) ^ 1, valueStart + 1)
+    }
+    writeFileSync(data(), bytes)
+  }
 
   test.each<[string, () => void]>([
     [
@@ -414,21 +450,12 @@ describe('a lost or damaged index', () => {
 
   test('is built anew when someone wrote to it after it was closed', () => {
     volume.open().close()
-    const bytes = readFileSync(data())
-    bytes.fill(0, 2 * 4096)
-    writeFileSync(data(), bytes)
+    damageValueOfStep3()
     expectWhole(volume, { wasIndexRebuilt: true })
   })
 
   test('in which one value is wrong answers an error for that one, and all else right', () => {
-    const key = Buffer.concat([Buffer.from('name 3 \xff\0', 'latin1'), Buffer.of(0, 0, 0, 3)])
-    const bytes = readFileSync(data())
-    // LMDB keeps a value right behind its key; older pages may hold it too.
-    for (let at = bytes.indexOf(key); at >= 0; at = bytes.indexOf(key, at + 1)) {
-      const valueStart = at + key.length
-      bytes.writeUInt8(bytes.readUInt8(valueStart + 1) ^ 1, valueStart + 1)
-    }
-    writeFileSync(data(), bytes)
+    damageValueOfStep3()
     const store = volume.open()
     expect(() => stateOfStep(store, 3)).toThrow(expect.objectContaining({ code: 'EIO' }))
     for (const step of [0, 1, 2, 4, 5, 6]) expect(stateOfStep(store, step)).toBe('whole')

@@ -7,10 +7,10 @@ import { compileStorePrograms, StoreProcess } from '../support/store-process.js'
 import { countSteps } from '../support/store-story.js'
 import { temporaryDirectory } from '../support/store-fixture.js'
 
-// Goal: whatever commit() has returned from is there after kill -9 at any instant; of what it had not,
-// each change is there whole or not at all.
-// Method: a process commits the story's steps and reports each; it is killed at a random time, mostly while
-// committing, often while it recovers from the kill before; then all is compared with what was reported.
+// Goal: whatever commit() has returned from is there after kill -9 at any instant; of what it had
+// not, each change is there whole or not at all. Method: a process commits the story's steps and
+// reports each; it is killed at a random time, mostly while committing, often while it recovers
+// from the kill before; then all is compared with what was reported.
 
 const seed = seedOfThisRun()
 const rounds = 24

@@ -3,8 +3,8 @@ import { CrashedVolume, recordStarts } from '../support/crashed-volume.js'
 import { compileStorePrograms } from '../support/store-process.js'
 import { commitSteps, countSteps, stateOfStep } from '../support/store-story.js'
 
-// A process that is killed leaves its last record cut anywhere, and nothing else wrong: that record, of
-// a commit that never returned, is cut off; all before it stays.
+// A process that is killed leaves its last record cut anywhere, and nothing else wrong: that
+// record, of a commit that never returned, is cut off; all before it stays.
 
 describe('a journal that ends inside a record', () => {
   compileStorePrograms()

@@ -18,9 +18,10 @@ import {
   temporaryDirectory,
 } from '../support/store-fixture.js'
 
-// Goal: whatever was put, in any order and under any labels, every lookup answers as a plain list would:
-// while it is pending, when it is indexed, after reopening, after a crash, after the index was lost.
-// Method: random puts and reopenings against NaiveElements; few objects, names, chunks and labels, so that they meet.
+// Goal: whatever was put, in any order and under any labels, every lookup answers as a plain list
+// would: while it is pending, when it is indexed, after reopening, after a crash, after the index
+// was lost. Method: random puts and reopenings against NaiveElements; few objects, names, chunks
+// and labels, so that they meet.
 
 const seed = seedOfThisRun()
 const labelsMax = 12

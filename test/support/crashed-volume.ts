@@ -7,8 +7,8 @@ import { StoreProcess } from './store-process.js'
 const indexFiles = ['data.mdb', 'state']
 
 /**
- * The files of a volume whose process was killed, to be damaged and recovered many times: restore() puts
- * them back in place, so that they remain the very same files to whoever checks that.
+ * The files of a volume whose process was killed, to be damaged and recovered many times: restore()
+ * puts them back in place, so that they remain the very same files to whoever checks that.
  */
 export class CrashedVolume {
   readonly root = temporaryDirectory()

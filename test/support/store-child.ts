@@ -4,8 +4,9 @@ import { VolumeStore } from '../../src/store/volume-store.js'
 import { commitStep, openScratch } from './store-story.js'
 
 /*
- * A process that lives to be killed: opens DIRECTORY/volume and commits steps FIRST, FIRST + 1, ... of the
- * story; says on stdout what it has done: 'opened', then the number of each committed step. At END it waits.
+ * A process that lives to be killed: opens DIRECTORY/volume and commits steps FIRST, FIRST + 1, ...
+ * of the story; says on stdout what it has done: 'opened', then the number of each committed step.
+ * At END it waits.
  */
 
 const [directory, durability, first, end, segmentBytesMax] = process.argv.slice(2)

@@ -56,7 +56,10 @@ export class StoreProcess {
     }
   }
 
-  /** SIGKILL; returns what it had said by then: whether it had opened the volume, and the last step that it reported. */
+  /**
+   * SIGKILL; returns what it had said by then: whether it had opened the volume, and the last step
+   * that it reported.
+   */
   async kill(): Promise<{ hasOpened: boolean; lastStep: number; errors: string }> {
     this.#child.kill('SIGKILL')
     await this.#exited

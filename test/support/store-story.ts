@@ -9,8 +9,8 @@ import type { ChunkPlace } from '../../src/store/elements.js'
 import type { VolumeStore } from '../../src/store/volume-store.js'
 
 /*
- * A history that anyone can check: what step `i` commits follows from `i` alone. Runs in a test, and in
- * a process of its own that is killed.
+ * A history that anyone can check: what step `i` commits follows from `i` alone. Runs in a test,
+ * and in a process of its own that is killed.
  */
 
 const chunkBytes = 8192
@@ -69,7 +69,10 @@ export function commitSteps(
   closeSync(fd)
 }
 
-/** 'whole': as it was committed. 'partly': the change without its chunk. Throws if it is anything else. */
+/**
+ * 'whole': as it was committed. 'partly': the change without its chunk. Throws if it is anything
+ * else.
+ */
 export function stateOfStep(store: VolumeStore, step: number): 'whole' | 'partly' | 'absent' {
   const found = store.findName(directoryOf(step), nameOf(step), label)
   const preserved = store.findAttributes(objectOf(step), label)

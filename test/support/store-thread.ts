@@ -6,8 +6,8 @@ import type { Label, ObjectId } from '../../src/base/ids.js'
 import { VolumeStore } from '../../src/store/volume-store.js'
 
 /*
- * Uses a store as a volume's thread does: from one call to the last the event loop never turns. Says how
- * large the index was after the first rounds and after the last, and which timers wait.
+ * Uses a store as a volume's thread does: from one call to the last the event loop never turns.
+ * Says how large the index was after the first rounds and after the last, and which timers wait.
  */
 
 const { directory, rounds } = workerData as { directory: string; rounds: number }

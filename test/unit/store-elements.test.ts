@@ -1,9 +1,10 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, test } from 'vitest'
+import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { crc32cOf } from '../../src/store/checksum.js'
 import { native } from '../../src/base/native.js'
 import type { NameElement } from '../../src/store/elements.js'
+import { IndexCursor } from '../../src/store/index-cursor.js'
 import type { VolumeStore } from '../../src/store/volume-store.js'
 import { Random } from '../support/random.js'
 import {
@@ -29,7 +30,10 @@ describe('elements', () => {
     store = openStore(directory)
   })
 
-  /** Runs the observations while the elements are pending, when they are indexed, and after reopening. */
+  /**
+   * Runs the observations while the elements are pending, when they are indexed, and after
+   * reopening.
+   */
   function always(observe: () => void): void {
     observe()
     store.indexPending()
@@ -171,6 +175,21 @@ describe('elements', () => {
       expect(store.sizeMaxBefore(object(10), label(3))).toBe(0)
       expect(store.sizeMaxBefore(object(8), label(3))).toBe(0)
     })
+  })
+
+  test('a listing costs the same whatever labels lie below', () => {
+    const advance = vi.spyOn(IndexCursor.prototype, 'advance')
+    const steps = (at: number): number => {
+      advance.mockClear()
+      expect(store.listNames(object(5), label(at)).size).toBe(3)
+      return advance.mock.calls.length
+    }
+    for (const each of ['a', 'b', 'c']) {
+      for (let at = 1; at <= 100; at++) addName(store, 5, each, at, absent)
+    }
+    store.indexPending()
+    expect(Math.max(steps(1), steps(50), steps(100))).toBeLessThan(30)
+    advance.mockRestore()
   })
 
   test('a change that was given up leaves nothing in the next', () => {
