@@ -14,8 +14,8 @@ import { parseSnapshotName, snapshotTimeMaxSec } from './snapshot-name.js'
 import type { SnapshotRecord } from './snapshot-record.js'
 
 /*
- * Every field of the catalog is checked when it is read, and what is added before it is written: each
- * function returns what it was given, as its type, or throws a FieldError.
+ * Every field of the catalog is checked when it is read, and what is added before it is written:
+ * each function returns what it was given, as its type, or throws a FieldError.
  */
 
 export function checkedCatalog(value: unknown): CatalogData {

@@ -1,7 +1,10 @@
 import type { Label } from '../base/ids.js'
 import type { SnapshotRecord } from './snapshot-record.js'
 
-/** What STORE/catalog.json holds, drawn in FORMAT.md. A new field needs a new version: an older bygone would drop it. */
+/**
+ * What STORE/catalog.json holds, drawn in FORMAT.md. A new field needs a new version: an older
+ * bygone would drop it.
+ */
 
 export const catalogFormat = 'bygone-catalog'
 export const catalogVersion = 1
@@ -20,7 +23,10 @@ export interface VolumeRecord {
   readonly kind: 'tree'
   readonly chunkBytes: number
   readonly createdAtMs: number
-  /** The newest label ever given to a snapshot, deleted ones too; 0: none yet. Labels are never used again. */
+  /**
+   * The newest label ever given to a snapshot, deleted ones too; 0: none yet. Labels are never used
+   * again.
+   */
   readonly labelLast: Label | 0
   /** By label and time, ascending. */
   readonly snapshots: readonly SnapshotRecord[]

@@ -13,7 +13,10 @@ export const catalogFile = 'catalog.json'
 /** What a daemon may have put into a new store's directory before. */
 const filesBefore = new Set(['lock', 'daemon.log'])
 
-/** The checked catalog of a store; `create`: of a new one, in a missing or empty directory, if it is none yet. */
+/**
+ * The checked catalog of a store; `create`: of a new one, in a missing or empty directory, if it is
+ * none yet.
+ */
 export function openCatalogFile(storeDirectory: string, create: boolean): LowSync<CatalogData> {
   const adapter = new DurableJsonFile<CatalogData>(storeDirectory, catalogFile)
   const found = readChecked(adapter, join(storeDirectory, catalogFile))
@@ -36,7 +39,10 @@ export function newId(): string {
   return randomBytes(8).toString('hex')
 }
 
-/** Undefined if there is no catalog. One that is damaged, or of a newer format, is refused and left as it is. */
+/**
+ * Undefined if there is no catalog. One that is damaged, or of a newer format, is refused and left
+ * as it is.
+ */
 function readChecked(adapter: DurableJsonFile<CatalogData>, path: string): CatalogData | undefined {
   const advice =
     'restore it from a copy, or remove the store to begin anew; live files are not affected'

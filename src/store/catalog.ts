@@ -11,9 +11,9 @@ import { failureOfSystem, renamedFailure } from './store-failure.js'
 export { catalogFile }
 
 /**
- * The one truth about which volumes a store has and which snapshots exist. Belongs to the daemon's main
- * thread; whoever writes it holds the store's lock. What a method has added is on the disk when it returns;
- * if it throws, nothing has changed.
+ * The one truth about which volumes a store has and which snapshots exist. Belongs to the daemon's
+ * main thread; whoever writes it holds the store's lock. What a method has added is on the disk
+ * when it returns; if it throws, nothing has changed.
  */
 export class Catalog {
   readonly storeDirectory: string
@@ -25,8 +25,8 @@ export class Catalog {
   }
 
   /**
-   * Reads a store's catalog; `create`: makes the store, in a missing or empty directory, if it is none
-   * yet. `shownAs`: the directory's name in messages. Throws Failure.
+   * Reads a store's catalog; `create`: makes the store, in a missing or empty directory, if it is
+   * none yet. `shownAs`: the directory's name in messages. Throws Failure.
    */
   static open(storeDirectory: string, options: { create: boolean; shownAs?: string }): Catalog {
     try {
@@ -100,7 +100,10 @@ export class Catalog {
     this.addSnapshots([{ volumeId, record }])
   }
 
-  /** All or none: snapshots of several volumes that were cut at one instant. At most one for each volume. */
+  /**
+   * All or none: snapshots of several volumes that were cut at one instant. At most one for each
+   * volume.
+   */
   addSnapshots(added: readonly { volumeId: string; record: SnapshotRecord }[]): void {
     const byVolume = new Map(added.map(({ volumeId, record }) => [volumeId, record]))
     for (const [volumeId, record] of byVolume) assertNew(this.#volume(volumeId), record)

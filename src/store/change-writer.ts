@@ -12,7 +12,10 @@ import { recordHeaderBytes } from './record.js'
 const pendingPutsMax = 2048
 const pendingBytesMax = 4 << 20
 
-/** The way of a change: into the journal, then to what is pending, and later, many at once, into the index. */
+/**
+ * The way of a change: into the journal, then to what is pending, and later, many at once, into the
+ * index.
+ */
 export class ChangeWriter {
   readonly #journal: Journal
   readonly #index: ElementIndex

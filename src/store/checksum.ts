@@ -1,8 +1,8 @@
 import { native } from '../base/native.js'
 
 /*
- * CRC-32C (Castagnoli) over a range of a buffer. An element is some 50 bytes: a call into the addon and
- * the view made for it cost more than the loop.
+ * CRC-32C (Castagnoli) over a range of a buffer. An element is some 50 bytes: a call into the addon
+ * and the view made for it cost more than the loop.
  */
 
 const nativeBytesMin = 512

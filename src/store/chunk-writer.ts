@@ -26,8 +26,9 @@ export class ChunkWriter {
   }
 
   /**
-   * Chunks [first, first + count) of `fd`, a file of `sizeBytes` as the snapshot sees it; beyond that they
-   * are holes. One record for each 4 MiB: if it fails, some may be preserved already, which harms nothing.
+   * Chunks [first, first + count) of `fd`, a file of `sizeBytes` as the snapshot sees it; beyond
+   * that they are holes. One record for each 4 MiB: if it fails, some may be preserved already,
+   * which harms nothing.
    */
   preserve(
     object: ObjectId,

@@ -10,7 +10,10 @@ import { dirname, join } from 'node:path'
 /** What replaceFile writes first; one that is left over is worth nothing. */
 export const temporarySuffix = '.tmp'
 
-/** The file `name` is, after a crash at any moment, the old one or the new one; the new one once this returns. */
+/**
+ * The file `name` is, after a crash at any moment, the old one or the new one; the new one once
+ * this returns.
+ */
 export function replaceFile(directory: string, name: string, bytes: Uint8Array): void {
   const temporary = join(directory, name + temporarySuffix)
   // Not truncated in place: what lies under that name may be anything, a hard link too.
@@ -61,7 +64,10 @@ export function syncDirectory(path: string): void {
   }
 }
 
-/** Makes a directory for its owner alone, and those above it that are missing; durable when it returns. */
+/**
+ * Makes a directory for its owner alone, and those above it that are missing; durable when it
+ * returns.
+ */
 export function makePrivateDirectory(path: string): void {
   const made = mkdirSync(path, { recursive: true, mode: 0o700 })
   if (made === undefined) return

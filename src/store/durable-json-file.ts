@@ -2,7 +2,10 @@ import { join } from 'node:path'
 import type { SyncAdapter } from 'lowdb'
 import { readWholeFile, replaceFile } from './durable-file.js'
 
-/** lowdb's own adapters leave it to luck whether what they wrote survives a power loss. This one returns when it does. */
+/**
+ * lowdb's own adapters leave it to luck whether what they wrote survives a power loss. This one
+ * returns when it does.
+ */
 export class DurableJsonFile<Data> implements SyncAdapter<Data> {
   readonly #directory: string
   readonly #name: string

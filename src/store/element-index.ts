@@ -22,14 +22,16 @@ const checkpointKey = Buffer.of(0)
 const checkpointBytes = 24
 
 /**
- * The elements in LMDB, by key. Derived from the journal: nothing here is synced but at close, and the
- * checkpoint says up to where in the journal all is in.
+ * The elements in LMDB, by key. Derived from the journal: nothing here is synced but at close, and
+ * the checkpoint says up to where in the journal all is in.
  *
  * All is synchronous and works on a thread whose event loop never turns.
  */
 export class ElementIndex {
   readonly #directory: string
-  /** Undefined after a transaction failed: LMDB refuses, or worse, to go on with that environment. */
+  /**
+   * Undefined after a transaction failed: LMDB refuses, or worse, to go on with that environment.
+   */
   #database: Database | undefined
   /** Whether the read transaction sees the newest commit. */
   #isFresh = false
@@ -83,7 +85,10 @@ export class ElementIndex {
     return this.#backward
   }
 
-  /** Puts what `fill` gives and the checkpoint it returns, in one transaction: all or, if anything throws, nothing. */
+  /**
+   * Puts what `fill` gives and the checkpoint it returns, in one transaction: all or, if anything
+   * throws, nothing.
+   */
   apply(fill: (put: PutSink) => JournalPosition): void {
     const database = this.#forReading()
     // Else this reader would keep the pages that the transaction frees.
@@ -140,8 +145,9 @@ function openDatabase(directory: string): Database {
 }
 
 /**
- * lmdb begins a read transaction with the first read and sets a timer to end it, which never runs on a
- * thread without an event loop: each would be a small leak. Here the transaction is ended by apply, so no timer is let set.
+ * lmdb begins a read transaction with the first read and sets a timer to end it, which never runs
+ * on a thread without an event loop: each would be a small leak. Here the transaction is ended by
+ * apply, so no timer is let set.
  */
 function beginReading(database: Database): void {
   const { setTimeout } = globalThis

@@ -25,8 +25,8 @@ const knownObjectsMax = 4096
 const stepsMax = 4
 
 /**
- * Finds elements in what is pending and what is indexed, as if it were one. Values come out checked, as
- * payloads that are valid until the next call.
+ * Finds elements in what is pending and what is indexed, as if it were one. Values come out
+ * checked, as payloads that are valid until the next call.
  */
 export class ElementLookup {
   readonly #index: ElementIndex
@@ -63,7 +63,10 @@ export class ElementLookup {
     return cursor && checkedPayload(cursor.key, cursor.value)
   }
 
-  /** The entry of the address with the lowest label at or above `label`; `key` is that of (address, label). */
+  /**
+   * The entry of the address with the lowest label at or above `label`; `key` is that of (address,
+   * label).
+   */
   lowest(
     table: number,
     object: number,
@@ -82,7 +85,10 @@ export class ElementLookup {
     return pending && withoutChecksum(this.#pending.valueOf(pending))
   }
 
-  /** The entry of the address with the highest label below `label`; `key` is that of (address, label - 1). */
+  /**
+   * The entry of the address with the highest label below `label`; `key` is that of (address, label
+   * - 1).
+   */
   highestBelow(
     table: number,
     object: number,
@@ -102,8 +108,9 @@ export class ElementLookup {
   }
 
   /**
-   * Visits of each indexed address of one object, from `start` on, the entry with the lowest label at or above
-   * `label`, in order, until the visitor says false. Pending ones are the caller's to merge.
+   * Visits of each indexed address of one object, from `start` on, the entry with the lowest label
+   * at or above `label`, in order, until the visitor says false. Pending ones are the caller's to
+   * merge.
    */
   scanLowest(
     start: Buffer,
@@ -135,7 +142,10 @@ export class ElementLookup {
     return this.#known[table]?.has(object) === true || this.#seekObject(table, object) !== undefined
   }
 
-  /** A cursor at the object's first entry at or after `key`, or beyond; undefined if it has none at all. */
+  /**
+   * A cursor at the object's first entry at or after `key`, or beyond; undefined if it has none at
+   * all.
+   */
   #seek(table: number, object: number, key: Buffer): IndexCursor | undefined {
     if (this.#empty[table]?.covers(object) === true) return undefined
     if (this.#known[table]?.has(object) !== true) {

@@ -6,16 +6,19 @@ import type { ChunkPlace, Location, NameElement } from './elements.js'
 import { readU64le, writeU64le } from './integers.js'
 
 /*
- * Values of the index, drawn in FORMAT.md: a payload and the CRC-32C of key and payload, so that a damaged
- * page, or a value that strayed to another key, is never believed. Each write function takes where the
- * payload starts and returns where it ends; each read function gets a checked payload [0, end).
+ * Values of the index, drawn in FORMAT.md: a payload and the CRC-32C of key and payload, so that a
+ * damaged page, or a value that strayed to another key, is never believed. Each write function
+ * takes where the payload starts and returns where it ends; each read function gets a checked
+ * payload [0, end).
  */
 
 export const checksumBytes = 4
 export const nameValueBytes = 9
 export const chunkValueBytesMin = 16
 
-/** Completes a value: the payload ends at `payloadEnd`, its key starts at `keyStart` just before it. */
+/**
+ * Completes a value: the payload ends at `payloadEnd`, its key starts at `keyStart` just before it.
+ */
 export function sealValue(to: Buffer, keyStart: number, payloadEnd: number): number {
   return to.writeUInt32LE(crc32cOf(to, keyStart, payloadEnd, 0), payloadEnd)
 }

@@ -19,7 +19,10 @@ export interface ChunkPlace {
   dataBytes: number
   /** CRC-32C of the run. */
   crc: number
-  /** Pairs (offset in the chunk, length), ascending, with holes between; their lengths add up to dataBytes. */
+  /**
+   * Pairs (offset in the chunk, length), ascending, with holes between; their lengths add up to
+   * dataBytes.
+   */
   extents: Uint32Array
 }
 
@@ -30,7 +33,10 @@ export interface PreservedAttributes {
   sizeMaxBytes: number
 }
 
-/** Where the object is now in the origin: tried in order, retired/<ino> if isRetired, then each of places. */
+/**
+ * Where the object is now in the origin: tried in order, retired/<ino> if isRetired, then each of
+ * places.
+ */
 export interface Location {
   isRetired: boolean
   /** Newest first, at most 3. */

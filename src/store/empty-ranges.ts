@@ -1,11 +1,15 @@
-/** How many are remembered: more would slow down the search, and few trees have that many separate changes. */
+/**
+ * How many are remembered: more would slow down the search, and few trees have that many separate
+ * changes.
+ */
 const rangesMax = 512
 
 /**
  * Ranges of object numbers that are known to have no entry in one table of the index.
  *
- * Most objects were never changed since any snapshot. One seek that finds nothing for an object and next the
- * entry of a far one tells this of all between: their lookups need not ask the index at all.
+ * Most objects were never changed since any snapshot. One seek that finds nothing for an object and
+ * next the entry of a far one tells this of all between: their lookups need not ask the index at
+ * all.
  */
 export class EmptyRanges {
   /** Disjoint, ascending: range i is [#lows[i], #highs[i]). */

@@ -50,7 +50,10 @@ export class FileLock {
   }
 }
 
-/** In place and always of one length, so that it needs no space on a full disk, and does without if it does. */
+/**
+ * In place and always of one length, so that it needs no space on a full disk, and does without if
+ * it does.
+ */
 function writeHolder(fd: number): void {
   try {
     writeSync(fd, `${String(process.pid).padEnd(10)}\n`, 0)

@@ -9,8 +9,8 @@ interface Entry {
 /**
  * A walk over the index in the order of its keys, forward or backward.
  *
- * lmdb makes an iterable for each range, which costs more than the seek itself: this one is made once
- * and iterated anew from another start.
+ * lmdb makes an iterable for each range, which costs more than the seek itself: this one is made
+ * once and iterated anew from another start.
  */
 export class IndexCursor {
   readonly #database: () => Database

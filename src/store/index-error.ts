@@ -2,7 +2,10 @@ import { statfsSync } from 'node:fs'
 import { FsError, fsErrorOf, isErrno } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
 
-/** What a request is answered when LMDB fails. Its own error codes are negative; those of the system are the errno. */
+/**
+ * What a request is answered when LMDB fails. Its own error codes are negative; those of the system
+ * are the errno.
+ */
 export function indexErrorOf(error: unknown): unknown {
   if (error instanceof FsError || error instanceof Failure) return error
   const code = error instanceof Error && 'code' in error ? Number(error.code) : Number.NaN
@@ -13,7 +16,10 @@ export function indexErrorOf(error: unknown): unknown {
 /** Less than a transaction may need. */
 const freeBytesMin = 1 << 20
 
-/** The same for a transaction that failed: LMDB calls a write EIO that stopped short where the disk is full. */
+/**
+ * The same for a transaction that failed: LMDB calls a write EIO that stopped short where the disk
+ * is full.
+ */
 export function writeErrorOf(error: unknown, directory: string): unknown {
   const found = indexErrorOf(error)
   if (!isErrno(found, 'EIO')) return found

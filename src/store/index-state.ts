@@ -6,9 +6,9 @@ import { readU64le, writeU64le } from './integers.js'
 import { volumeIdBytesMax } from './segment.js'
 
 /*
- * The file index/state, drawn in FORMAT.md: whether the index may be believed. LMDB runs here without
- * syncing and trusts its file blindly, a damaged one may crash the process: so what
- * can be told from outside is checked before it is opened, and in doubt it is built anew.
+ * The file index/state, drawn in FORMAT.md: whether the index may be believed. LMDB runs here
+ * without syncing and trusts its file blindly, a damaged one may crash the process: so what can be
+ * told from outside is checked before it is opened, and in doubt it is built anew.
  */
 
 export const stateName = 'state'
@@ -136,15 +136,9 @@ function hasSoundHead(path: string, sizeBytes: number): boolean {
   }
 }
 
-/** LMDB's lock file holds nothing across processes, since the volume's lock admits one; a damaged one could hurt. */
-export function removeLockFile(directory: string): void {
-  rmSync(join(directory, lockName), { force: true })
-}
-
 /** The state first: without it the rest is worth nothing. */
 export function removeIndex(directory: string): void {
   rmSync(join(directory, stateName), { force: true })
   syncDirectory(directory)
-  rmSync(join(directory, dataName), { force: true })
-  removeLockFile(directory)
+  for (const name of [dataName, lockName]) rmSync(join(directory, name), { force: true })
 }

@@ -1,4 +1,7 @@
-/** Unsigned 64-bit integers below 2^53 in buffers: little endian in values and headers, big endian in keys. */
+/**
+ * Unsigned 64-bit integers below 2^53 in buffers: little endian in values and headers, big endian
+ * in keys.
+ */
 
 const two32 = 2 ** 32
 

@@ -9,7 +9,10 @@ import { createSegment, openSegment, segmentName, type SegmentHeader } from './s
 /** The open files of a journal: the newest segment for appending, any for reading. */
 export class JournalFiles {
   readonly #directory: string
-  /** Stay open while the journal is, since read plans borrow them: 4,096 of them for a journal of 1 TiB. */
+  /**
+   * Stay open while the journal is, since read plans borrow them: 4,096 of them for a journal of 1
+   * TiB.
+   */
   readonly #fds = new Map<number, number>()
   #newest: SegmentHeader
   #fd: number
@@ -34,8 +37,8 @@ export class JournalFiles {
   }
 
   /**
-   * The newest segment opened once more, for others to sync: the kernel tells each open file once of a
-   * write that failed, so a sync through this one hides nothing from those through `fd`.
+   * The newest segment opened once more, for others to sync: the kernel tells each open file once
+   * of a write that failed, so a sync through this one hides nothing from those through `fd`.
    */
   get syncFd(): number {
     return this.#syncFd

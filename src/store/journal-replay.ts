@@ -9,7 +9,10 @@ import { SegmentReader } from './segment-reader.js'
 /** How much goes into one transaction: LMDB holds what it changes in memory until the commit. */
 const batchBytes = 4 << 20
 
-/** Applies the records between two positions to the index; returns how many. Any record that is not sound is damage. */
+/**
+ * Applies the records between two positions to the index; returns how many. Any record that is not
+ * sound is damage.
+ */
 export function replay(
   directory: string,
   volumeId: string,
@@ -20,6 +23,10 @@ export function replay(
   let position = from
   while (position.segment < to.segment || position.offset < to.offset) {
     position = replaySegment(directory, volumeId, position, to, index)
+  }
+  if (position.sequence !== to.sequence) {
+    const path = join(directory, segmentName(to.segment))
+    throw damagedJournal(path, 0, `does not follow record ${position.sequence}`)
   }
   return to.sequence - from.sequence
 }
@@ -35,9 +42,6 @@ function replaySegment(
   const path = join(directory, segmentName(from.segment))
   const { fd, header } = openSegment(path, from.segment, volumeId)
   try {
-    if (from.offset === segmentHeaderBytes && header.firstSequence !== from.sequence + 1) {
-      throw damagedJournal(path, 0, `does not begin with record ${from.sequence + 1}`)
-    }
     const reader = new SegmentReader(fd)
     const end = from.segment === to.segment ? to.offset : reader.sizeBytes
     const scan = new RecordScan(reader, header.seed, from.offset, end)
@@ -56,7 +60,7 @@ function replaySegment(
         return { segment: from.segment, offset: scan.offset, sequence }
       })
     }
-    if (from.segment === to.segment) return to
+    if (from.segment === to.segment) return { ...to, sequence }
     return { segment: from.segment + 1, offset: segmentHeaderBytes, sequence }
   } finally {
     closeSync(fd)

@@ -8,8 +8,9 @@ export interface TailKnowledge {
   /** Every record up to this one was on the disk. */
   durableSequence: number
   /**
-   * What the last writer may have left at the end. 'nothing': it closed the volume. 'cut record': it was
-   * killed, the machine has run on. 'anything': the machine has restarted, and what was not synced may be lost in any part.
+   * What the last writer may have left at the end. 'nothing': it closed the volume. 'cut record':
+   * it was killed, the machine has run on. 'anything': the machine has restarted, and what was not
+   * synced may be lost in any part.
    */
   left: 'nothing' | 'cut record' | 'anything'
 }
@@ -22,12 +23,12 @@ interface Doubt {
 }
 
 /**
- * Finds where the newest segment's valid records end, starting at `start`, and tells a torn tail, which
- * is the end that a crash leaves, from damage.
+ * Finds where the newest segment's valid records end, starting at `start`, and tells a torn tail,
+ * which is the end that a crash leaves, from damage.
  *
- * Torn is what the crash could take: after kill -9 a record that the file's end cuts; after a restart of the
- * machine also any record that no later one knows to be durable, with all that follows it. Anything else is
- * damage, and is never cut off: it throws, and changes nothing.
+ * Torn is what the crash could take: after kill -9 a record that the file's end cuts; after a
+ * restart of the machine also any record that no later one knows to be durable, with all that
+ * follows it. Anything else is damage, and is never cut off: it throws, and changes nothing.
  */
 export function findTail(
   path: string,

@@ -22,7 +22,8 @@ const syncIntervalMs = 50
  * The writing end of a journal: a record is one write, at the end of the newest segment.
  *
  * A write that failed leaves nothing behind: the tail is cut back. If even that fails, or a sync
- * fails, nobody knows what the disk holds; from then on every append is EIO, until the volume is opened again and recovered.
+ * fails, nobody knows what the disk holds; from then on every append is EIO, until the volume is
+ * opened again and recovered.
  */
 export class Journal {
   readonly #files: JournalFiles
@@ -38,7 +39,9 @@ export class Journal {
   readonly #sequenceAtOpen: number
   #failure: string | undefined
 
-  /** Takes over `files`. The newest segment's records end at `end`, are all valid and on the disk. */
+  /**
+   * Takes over `files`. The newest segment's records end at `end`, are all valid and on the disk.
+   */
   constructor(options: {
     files: JournalFiles
     durability: Durability
@@ -72,7 +75,9 @@ export class Journal {
     return { segment: this.segment, offset: this.#offset, sequence: this.#sequence }
   }
 
-  /** Makes sure that a record of that size fits into the newest segment; returns where it will lie. */
+  /**
+   * Makes sure that a record of that size fits into the newest segment; returns where it will lie.
+   */
   makeRoom(bodyBytes: number, dataBytes: number): number {
     this.#assertSound()
     const end = this.#offset + recordHeaderBytes + bodyBytes + dataBytes
@@ -80,7 +85,10 @@ export class Journal {
     return this.#offset
   }
 
-  /** Appends, after makeRoom, the change's puts and the bytes in `stage` as one record. Strict: it is on the disk when this returns. */
+  /**
+   * Appends, after makeRoom, the change's puts and the bytes in `stage` as one record. Strict: it
+   * is on the disk when this returns.
+   */
   append(change: Change, stage: ChunkStage, dataBytes: number): void {
     const { record, bodyBytes } = change
     const { seed } = this.#files.newest

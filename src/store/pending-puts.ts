@@ -2,7 +2,10 @@ import type { ByteString } from '../base/bytes.js'
 import { chunkOfKey, labelOfKey, nameOfKey, objectOfKey, Table } from './element-keys.js'
 import { endOfPut, putHeaderBytes, valueStartOfPut } from './puts.js'
 
-/** What tells elements of one object and table apart: a name, a chunk's number, or 0 where there is one address only. */
+/**
+ * What tells elements of one object and table apart: a name, a chunk's number, or 0 where there is
+ * one address only.
+ */
 export type Address = ByteString | number
 
 export interface PendingEntry {
@@ -11,7 +14,10 @@ export interface PendingEntry {
   /** The value, with its checksum, in the puts. */
   start: number
   end: number
-  /** Others of the same address, in no order. Nearly always none: a label is new for as long as a snapshot is the newest. */
+  /**
+   * Others of the same address, in no order. Nearly always none: a label is new for as long as a
+   * snapshot is the newest.
+   */
   next: PendingEntry | undefined
 }
 

@@ -1,7 +1,10 @@
 import type { ReadPlan } from '../base/read-plan.js'
 import type { ChunkPlace } from './elements.js'
 
-/** Plans bytes [skip, skip + length) of a chunk: pieces of its run in `fd`, and holes between and after them. */
+/**
+ * Plans bytes [skip, skip + length) of a chunk: pieces of its run in `fd`, and holes between and
+ * after them.
+ */
 export function planPlace(
   plan: ReadPlan,
   place: ChunkPlace,

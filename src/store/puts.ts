@@ -1,8 +1,8 @@
 import { isElementKey } from './element-keys.js'
 
 /*
- * A run of index puts, one after another: u16le keyBytes, u32le valueBytes, key, value. The body of a
- * journal record is such a run; what the index has yet to apply waits in the same form.
+ * A run of index puts, one after another: u16le keyBytes, u32le valueBytes, key, value. The body of
+ * a journal record is such a run; what the index has yet to apply waits in the same form.
  */
 
 export const putHeaderBytes = 6
@@ -12,7 +12,9 @@ export function writePutHeader(to: Buffer, at: number, keyBytes: number, valueBy
   to.writeUInt32LE(valueBytes, at + 2)
 }
 
-/** Where the put at `at` has its value, and where it ends. Its key starts at `at + putHeaderBytes`. */
+/**
+ * Where the put at `at` has its value, and where it ends. Its key starts at `at + putHeaderBytes`.
+ */
 export function valueStartOfPut(from: Buffer, at: number): number {
   return at + putHeaderBytes + from.readUInt16LE(at)
 }

@@ -2,8 +2,8 @@ import { crc32cOf } from './checksum.js'
 import { readU64le, writeU64le } from './integers.js'
 
 /*
- * The header of a journal record, drawn in FORMAT.md. After it: the body (puts), then the data (chunk
- * bytes, whose checksums are in the puts). All checksums start from the segment's seed, so
+ * The header of a journal record, drawn in FORMAT.md. After it: the body (puts), then the data
+ * (chunk bytes, whose checksums are in the puts). All checksums start from the segment's seed, so
  * that a record is valid only in the segment it was written to.
  */
 

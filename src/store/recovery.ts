@@ -8,7 +8,6 @@ import {
   isIndexTrusted,
   readIndexState,
   removeIndex,
-  removeLockFile,
   writeIndexState,
   type IndexState,
 } from './index-state.js'
@@ -74,7 +73,8 @@ export function recover(directory: string, volumeId: string, bootId: string): Re
       }
       const end = findTail(path, reader, newest, start, known)
       if (end.offset < reader.sizeBytes) ftruncateSync(fd, end.offset)
-      // All that is read here will be built upon; a process that was killed may have left it unsynced.
+      // All that is read here will be built upon; a process that was killed may have left it
+      // unsynced.
       fdatasyncSync(fd)
       return end
     }
@@ -82,7 +82,6 @@ export function recover(directory: string, volumeId: string, bootId: string): Re
     let from = beginning
     let end: JournalPosition | undefined
     if (isIndexTrusted(indexDirectory, state, volumeId, bootId)) {
-      removeLockFile(indexDirectory)
       // Only reads until the state says, durably, that it is in use.
       const opened = openTrusted(indexDirectory)
       index = opened?.index

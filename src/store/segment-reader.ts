@@ -24,7 +24,10 @@ export class SegmentReader {
     return this.#window
   }
 
-  /** Brings [offset, offset + bytes), which must lie in the file, into the window; returns where it is there. */
+  /**
+   * Brings [offset, offset + bytes), which must lie in the file, into the window; returns where it
+   * is there.
+   */
   fill(offset: number, bytes: number): number {
     if (offset >= this.#start && offset + bytes <= this.#end) return offset - this.#start
     if (bytes > this.#window.length) this.#window = Buffer.allocUnsafe(bytes)
@@ -47,7 +50,9 @@ export class SegmentReader {
     return -1
   }
 
-  /** CRC-32C of [offset, offset + bytes), which must lie in the file. Leaves the window as it is. */
+  /**
+   * CRC-32C of [offset, offset + bytes), which must lie in the file. Leaves the window as it is.
+   */
   checksum(offset: number, bytes: number): number {
     const buffer = Buffer.allocUnsafe(Math.min(bytes, windowBytes))
     let crc = 0

@@ -8,7 +8,8 @@ import { readU64le, writeU64le } from './integers.js'
 
 /*
  * A segment file of the journal: its name, its header (drawn in FORMAT.md), its birth. A segment is
- * made under another name and renamed when its header is on the disk: one with a bad header is damaged, never half made.
+ * made under another name and renamed when its header is on the disk: one with a bad header is
+ * damaged, never half made.
  */
 
 export const segmentHeaderBytes = 64
@@ -34,7 +35,9 @@ export function segmentName(segment: number): string {
   return `${String(segment).padStart(8, '0')}.seg`
 }
 
-/** The numbers of the segments in a journal's directory, ascending; removes what was never finished. */
+/**
+ * The numbers of the segments in a journal's directory, ascending; removes what was never finished.
+ */
 export function listSegments(directory: string): number[] {
   const segments: number[] = []
   for (const name of readdirSync(directory)) {

@@ -1,6 +1,6 @@
 /*
- * Names of snapshots: `@GMT-YYYY.MM.DD-hh.mm.ss` in UTC, one second apart at least, so that their order
- * is that of time. Samba knows this form and no other.
+ * Names of snapshots: `@GMT-YYYY.MM.DD-hh.mm.ss` in UTC, one second apart at least, so that their
+ * order is that of time. Samba knows this form and no other.
  */
 
 const pattern = /^@GMT-(\d{4})\.(\d{2})\.(\d{2})-(\d{2})\.(\d{2})\.(\d{2})$/
@@ -16,7 +16,9 @@ export function formatSnapshotName(timeSec: number): string {
   return `@GMT-${date.replaceAll('-', '.')}-${time.replaceAll(':', '.')}`
 }
 
-/** The time that a name stands for; undefined if it is not exactly what formatSnapshotName gives. */
+/**
+ * The time that a name stands for; undefined if it is not exactly what formatSnapshotName gives.
+ */
 export function parseSnapshotName(name: string): number | undefined {
   const match = pattern.exec(name)
   if (match === null) return undefined
@@ -37,13 +39,18 @@ export function isSnapshotTime(timeSec: number): boolean {
   return Number.isInteger(timeSec) && timeSec >= 0 && timeSec <= snapshotTimeMaxSec
 }
 
-/** The time that the next snapshot's name shall stand for: now, or a second after the newest if the clock is not past that. */
+/**
+ * The time that the next snapshot's name shall stand for: now, or a second after the newest if the
+ * clock is not past that.
+ */
 export function nextSnapshotTime(nowMs: number, newest: { timeSec: number } | undefined): number {
   const nowSec = Math.floor(nowMs / 1000)
   return newest === undefined ? nowSec : Math.max(nowSec, newest.timeSec + 1)
 }
 
-/** A snapshot's name below `.snapshots/`, `2026-11-21_09.30.00`: SMB clients can't enter `@GMT-…`. */
+/**
+ * A snapshot's name below `.snapshots/`, `2026-11-21_09.30.00`: SMB clients can't enter `@GMT-…`.
+ */
 export function plainSnapshotName(name: string): string {
   const [date = '', time = ''] = name.replace('@GMT-', '').split('-')
   return `${date.replaceAll('.', '-')}_${time}`

@@ -8,7 +8,10 @@ export function failureOfSystem(error: unknown, doing: string): unknown {
   return new Failure(kindOf(code), `cannot ${doing}: ${adviceOn(code)}`, { cause: error })
 }
 
-/** The same failure with `path` by the name that people know: a daemon reaches a store through a descriptor. */
+/**
+ * The same failure with `path` by the name that people know: a daemon reaches a store through a
+ * descriptor.
+ */
 export function renamedFailure(error: unknown, path: string, shownAs: string | undefined): unknown {
   if (!(error instanceof Failure) || shownAs === undefined) return error
   return new Failure(error.kind, error.message.replaceAll(path, shownAs), { cause: error })

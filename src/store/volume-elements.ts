@@ -22,7 +22,10 @@ import type { ElementLookup } from './element-lookup.js'
 import type { ChunkPlace, Location, NameElement, PreservedAttributes } from './elements.js'
 import { lowestFrom, type PendingEntry, type PendingPuts } from './pending-puts.js'
 
-/** The elements of a volume by what they stand for. `label` is a snapshot's: it sees the element with the lowest label at or above. */
+/**
+ * The elements of a volume by what they stand for. `label` is a snapshot's: it sees the element
+ * with the lowest label at or above.
+ */
 export class VolumeElements {
   readonly #lookup: ElementLookup
   readonly #pending: PendingPuts

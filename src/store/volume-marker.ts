@@ -5,8 +5,8 @@ import { FieldCheck, FieldError } from './field-check.js'
 import { failureOfSystem } from './store-failure.js'
 
 /*
- * ORIGIN/.bygone/volume.json, drawn in FORMAT.md: whose volume the origin is. Reached through a descriptor
- * of the origin, which may be mounted over, and past no symbolic link.
+ * ORIGIN/.bygone/volume.json, drawn in FORMAT.md: whose volume the origin is. Reached through a
+ * descriptor of the origin, which may be mounted over, and past no symbolic link.
  */
 
 const markerFormat = 'bygone-volume'
@@ -20,8 +20,9 @@ export interface VolumeMarker {
   /** Absolute path of the store; null: it is at .bygone/store. */
   storePath: string | null
   /**
-   * The origin's root: its inode number, and its birth (seconds.nanoseconds; null where the file system
-   * knows none). The store knows files by their inode numbers, so it is worth nothing for a copy of them.
+   * The origin's root: its inode number, and its birth (seconds.nanoseconds; null where the file
+   * system knows none). The store knows files by their inode numbers, so it is worth nothing for a
+   * copy of them.
    */
   originIno: number
   originBirth: string | null

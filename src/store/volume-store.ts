@@ -46,8 +46,9 @@ export interface VolumeStoreStats {
 /**
  * The past of one volume: a journal that takes each change, and an index that finds it.
  *
- * All is synchronous and belongs to one thread. During requests it throws FsError; a commit that failed
- * has left nothing, unless it says EIO: then the journal takes no more until the volume is opened again.
+ * All is synchronous and belongs to one thread. During requests it throws FsError; a commit that
+ * failed has left nothing, unless it says EIO: then the journal takes no more until the volume is
+ * opened again.
  */
 export class VolumeStore {
   readonly recovery: RecoveryReport
@@ -120,14 +121,18 @@ export class VolumeStore {
     return this.#change
   }
 
-  /** The change is in the journal (strict: on the disk) when this returns, and cleared. Nothing happens for an empty one. */
+  /**
+   * The change is in the journal (strict: on the disk) when this returns, and cleared. Nothing
+   * happens for an empty one.
+   */
   commit(change: Change): void {
     this.#writer.commit(change)
   }
 
   /**
-   * Preserves chunks [first, first + count) of the open file `fd`, whose size as the snapshot sees it is
-   * `sizeBytes`; beyond that they are holes. The caller has checked that none has an element of the label.
+   * Preserves chunks [first, first + count) of the open file `fd`, whose size as the snapshot sees
+   * it is `sizeBytes`; beyond that they are holes. The caller has checked that none has an element
+   * of the label.
    */
   preserveChunks(
     object: ObjectId,
@@ -154,7 +159,10 @@ export class VolumeStore {
     return this.#elements.hasChunk(object, chunk, label)
   }
 
-  /** What the snapshot `label` sees: the element with the lowest label at or above it. Undefined: the origin's own value. */
+  /**
+   * What the snapshot `label` sees: the element with the lowest label at or above it. Undefined:
+   * the origin's own value.
+   */
   findName(directory: ObjectId, name: ByteString, label: Label): NameElement | undefined {
     return this.#elements.findName(directory, name, label)
   }
@@ -193,7 +201,10 @@ export class VolumeStore {
     return this.#elements.location(object)
   }
 
-  /** Plans bytes [skip, skip + length) of the chunk. The descriptor that the plan borrows is open until close. */
+  /**
+   * Plans bytes [skip, skip + length) of the chunk. The descriptor that the plan borrows is open
+   * until close.
+   */
   addPlace(plan: ReadPlan, place: ChunkPlace, skip: number, length: number): void {
     const fd = place.dataBytes > 0 ? this.#journal.fdOf(place.segment) : -1
     planPlace(plan, place, fd, skip, length)
@@ -213,7 +224,10 @@ export class VolumeStore {
     this.#journal.sync()
   }
 
-  /** May be called twice. What can't be finished here (the disk is full) recovery does when the volume is opened again. */
+  /**
+   * May be called twice. What can't be finished here (the disk is full) recovery does when the
+   * volume is opened again.
+   */
   close(): void {
     if (this.#isClosed) return
     this.#isClosed = true
@@ -269,7 +283,10 @@ function syncFile(path: string): void {
   }
 }
 
-/** Another for each run of the machine: what a process wrote before is all there while it stays the same. */
+/**
+ * Another for each run of the machine: what a process wrote before is all there while it stays the
+ * same.
+ */
 function bootIdOfMachine(): string {
   return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
 }
