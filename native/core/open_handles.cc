@@ -1,10 +1,21 @@
 #include "core/open_handles.h"
 
+#include <sys/stat.h>
+
 #include <utility>
 
 #include "core/file_data.h"
 
 namespace bygone {
+namespace {
+
+// Whether the file is set-user-ID or set-group-ID, as far as one can tell.
+bool HasPrivileges(int fd) {
+  struct stat found;
+  return ::fstat(fd, &found) != 0 || (found.st_mode & (S_ISUID | S_ISGID)) != 0;
+}
+
+}  // namespace
 
 OpenHandles::OpenHandles(std::shared_ptr<const Guards> guards) : guards_(std::move(guards)) {}
 
@@ -41,11 +52,14 @@ std::optional<Result> OpenHandles::Read(uint64_t handle, uint64_t offset,
 }
 
 std::optional<Result> OpenHandles::Write(uint64_t handle, uint64_t offset,
-                                         std::span<const std::byte> bytes) {
+                                         std::span<const std::byte> bytes,
+                                         bool kills_privileges) {
   const auto found = files_.find(handle);
   if (found == files_.end()) return std::nullopt;
   const OpenFile& file = found->second;
   if (file.fd < 0 || !guards_->Allows(file.guard, offset, bytes.size())) return std::nullopt;
+  // The kernel says so for every write of an ordinary user; hardly a file has the bits.
+  if (kills_privileges && HasPrivileges(file.fd)) return std::nullopt;
   return WriteSomeAt(file.fd, bytes, static_cast<int64_t>(offset));
 }
 

@@ -30,8 +30,10 @@ class OpenHandles {
 
   // The read's bytes or error; nullopt if JavaScript must plan it.
   std::optional<Result> Read(uint64_t handle, uint64_t offset, std::span<std::byte> out);
-  // The bytes written or error; nullopt if JavaScript must make it safe first.
-  std::optional<Result> Write(uint64_t handle, uint64_t offset, std::span<const std::byte> bytes);
+  // The bytes written or error; nullopt if JavaScript must make it safe first. kills_privileges:
+  // the file may not keep set-user-ID and set-group-ID; to drop them is JavaScript's part.
+  std::optional<Result> Write(uint64_t handle, uint64_t offset, std::span<const std::byte> bytes,
+                              bool kills_privileges);
 
   // For a plan that is not kept; shares the memory of the last verified run.
   PlanReader& reader() { return reader_; }

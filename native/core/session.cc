@@ -85,11 +85,11 @@ bool Session::ServeRead() {
 bool Session::ServeWrite() {
   if (!IsRequest(FUSE_WRITE, sizeof(fuse_write_in))) return false;
   const auto write = RequestAt<fuse_write_in>(kHeaderBytes);
-  // To drop suid and sgid changes attributes, which JavaScript must preserve first.
-  if ((write.write_flags & FUSE_WRITE_KILL_SUIDGID) != 0) return false;
   const std::span<const std::byte> payload = WritePayload();
   if (payload.size() != write.size) return false;
-  const std::optional<Result> written = handles_.Write(write.fh, write.offset, payload);
+  const bool kills_privileges = (write.write_flags & FUSE_WRITE_KILL_SUIDGID) != 0;
+  const std::optional<Result> written =
+      handles_.Write(write.fh, write.offset, payload, kills_privileges);
   if (!written) return false;
   writes_served_++;
   SendWritten(*written);

@@ -228,7 +228,6 @@ TEST("writes that the guard does not allow whole go to JavaScript, unwritten") {
   CHECK(goes_to_javascript(1, 0, 0));
   CHECK(goes_to_javascript(1, 4094, 0));
   CHECK(goes_to_javascript(1, 12286, 0));
-  CHECK(goes_to_javascript(1, 4096, FUSE_WRITE_KILL_SUIDGID));
   CHECK(goes_to_javascript(2, 4096, 0));
   CHECK(goes_to_javascript(3, 4096, 0));
   CHECK(goes_to_javascript(4, 4096, 0));
@@ -236,6 +235,38 @@ TEST("writes that the guard does not allow whole go to JavaScript, unwritten") {
   CHECK(goes_to_javascript(1, 4096, 0));
   CHECK(Contents(file.get()) == before);
   CHECK(!mounted.kernel.Receive());
+}
+
+TEST("a write that has to drop set-user-ID or set-group-ID goes to JavaScript, unwritten") {
+  Mounted mounted;
+  const UniqueFd file = mounted.dir.File("file");
+  const int guard = mounted.guards->Create();
+  mounted.guards->AllowAll(guard);
+  mounted.session.Attach(1, file.get(), guard);
+  for (const mode_t mode : {04755, 02755, 02644}) {
+    CHECK_EQ(::fchmod(file.get(), mode), 0);
+    mounted.kernel.SendWrite(5, 1, 0, "data", FUSE_WRITE_KILL_SUIDGID);
+    CHECK(mounted.session.Exchange(0) > 0);
+    CHECK_EQ(Contents(file.get()), "");
+    CHECK(!mounted.kernel.Receive());
+  }
+  // root's
+  mounted.kernel.SendWrite(6, 1, 0, "root", 0);
+  mounted.ServeAll();
+  CHECK_EQ(BytesWritten(mounted.kernel.Await()), 4u);
+}
+
+TEST("an ordinary user's write to an ordinary file is served inside") {
+  Mounted mounted;
+  const UniqueFd file = mounted.dir.File("file");
+  CHECK_EQ(::fchmod(file.get(), 0755), 0);
+  const int guard = mounted.guards->Create();
+  mounted.guards->AllowAll(guard);
+  mounted.session.Attach(1, file.get(), guard);
+  mounted.kernel.SendWrite(5, 1, 0, "data", FUSE_WRITE_KILL_SUIDGID);
+  mounted.ServeAll();
+  CHECK_EQ(BytesWritten(mounted.kernel.Await()), 4u);
+  CHECK_EQ(mounted.session.stats().writes_served, 1u);
 }
 
 TEST("a write of the page cache is served like any other") {

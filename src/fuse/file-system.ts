@@ -81,8 +81,16 @@ export interface FileSystem {
    * generation stays.
    */
   planRead(handle: number, offset: number, length: number, plan: ReadPlan): number
-  /** Makes [offset, offset + length) safe to overwrite, and returns the descriptor to write it to. `killPrivileges`: drop suid/sgid as the write does. */
-  prepareWrite(handle: number, offset: number, length: number, killPrivileges: boolean): number
+  /**
+   * Makes [offset, offset + length) safe to overwrite, and returns the descriptor to write it to.
+   * `unprivileged`: drop set-user-ID and set-group-ID, as a write by this caller does.
+   */
+  prepareWrite(
+    handle: number,
+    offset: number,
+    length: number,
+    unprivileged: Caller | undefined,
+  ): number
   fallocate(handle: number, mode: number, offset: number, length: number): void
   /** lseek(2) SEEK_DATA (3) or SEEK_HOLE (4). */
   lseek(handle: number, offset: number, whence: number): number

@@ -11,6 +11,7 @@ export const SetattrFlag = {
   handle: 1 << 6,
   atimeNow: 1 << 7,
   mtimeNow: 1 << 8,
+  lockOwner: 1 << 9,
   killPrivileges: 1 << 11,
 } as const
 

@@ -208,7 +208,7 @@ export class PathFileSystem implements PathOperations {
   }
 
   write(fd: number, bytes: Uint8Array, offset: number): number {
-    const file = this.#fileSystem.prepareWrite(this.#handle(fd), offset, bytes.length, false)
+    const file = this.#fileSystem.prepareWrite(this.#handle(fd), offset, bytes.length, undefined)
     return checked(native().writeAt(file, bytes, offset), 'write')
   }
 

@@ -104,12 +104,13 @@ export class VolumeView implements FileSystem {
     id: number,
     number: number | undefined,
     change: AttributeChange,
-    _caller: Caller,
+    caller: Caller,
     reply: AttributesReply,
   ): void {
     const node = this.#nodes.live(id)
     const handle = number === undefined ? undefined : this.#handles.get(number)
-    this.#volume.files.setAttributes(node, change, handle?.kind === 'live' ? handle.fd : undefined)
+    const fd = handle?.kind === 'live' ? handle.fd : undefined
+    this.#volume.files.setAttributes(node, change, caller, fd)
     this.#live.attributes(node, reply)
   }
 
@@ -229,9 +230,14 @@ export class VolumeView implements FileSystem {
     return -1
   }
 
-  prepareWrite(number: number, offset: number, length: number, killPrivileges: boolean): number {
+  prepareWrite(
+    number: number,
+    offset: number,
+    length: number,
+    unprivileged: Caller | undefined,
+  ): number {
     const { object, fd, isSynchronous } = this.#handles.live(number)
-    this.#volume.files.prepareWrite(object, fd, offset, length, killPrivileges)
+    this.#volume.files.prepareWrite(object, fd, offset, length, unprivileged)
     if (isSynchronous) {
       checked(this.#volume.origin.native.fsync(this.#volume.store.syncFd(), true), 'journal')
     }
@@ -261,7 +267,7 @@ export class VolumeView implements FileSystem {
     const to = this.#handles.live(numberOut)
     // The kernel copies by reading and writing then.
     if (from.kind !== 'live') throw new FsError('EOPNOTSUPP', 'not two live files')
-    this.#volume.files.prepareWrite(to.object, to.fd, offsetOut, length, false)
+    this.#volume.files.prepareWrite(to.object, to.fd, offsetOut, length, undefined)
     const { native } = this.#volume.origin
     return checked(native.copyRange(from.fd, offsetIn, to.fd, offsetOut, length), 'copy')
   }

@@ -2,6 +2,8 @@ import { FileType, StatField } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
 import { checked, FsError, fsErrorOf, isErrno } from '../base/errno.js'
 import { Fallocate, O, UTIME_OMIT } from '../base/open-flags.js'
+import { isInGroup } from './caller-groups.js'
+import type { GroupMember } from './caller-groups.js'
 import type { ChunkPreserver, OpenObject } from './chunk-preserver.js'
 import type { Origin } from './origin.js'
 import type { OriginNode } from './origin-node.js'
@@ -58,17 +60,24 @@ export class LiveFiles {
   }
 
   /** `fd`: the file's, if it is open for writing. */
-  setAttributes(node: OriginNode, changes: AttributeChanges, fd: number | undefined): void {
+  setAttributes(
+    node: OriginNode,
+    changes: AttributeChanges,
+    caller: GroupMember,
+    fd: number | undefined,
+  ): void {
     this.#preserver.begin().attributes(node).commit()
     if (changes.sizeBytes !== undefined) this.#truncate(node, changes.sizeBytes, fd)
     this.#origin.withPath(node, (path) => {
       const { native } = this.#origin
       if (changes.uid !== undefined || changes.gid !== undefined) {
+        // The origin's file system sees only root: what a member of the old group may keep is up to us.
+        if (caller.uid !== 0) this.#killPrivileges(node, path, caller)
         checked(native.chownPath(path, changes.uid ?? -1, changes.gid ?? -1), 'chown')
       }
       if (changes.mode !== undefined) {
         checked(native.chmodPath(path, changes.mode & 0o7777), 'chmod')
-      } else if (changes.killPrivileges) this.#killPrivileges(path)
+      } else if (changes.killPrivileges) this.#killPrivileges(node, path, caller)
       if (changes.atimeSec !== undefined || changes.mtimeSec !== undefined) {
         const { atimeSec, mtimeSec } = changes
         const result = native.utimensPath(
@@ -83,19 +92,19 @@ export class LiveFiles {
     })
   }
 
-  /** Makes a range safe to overwrite in place. */
+  /** Makes a range safe to overwrite in place; `unprivileged`: by a caller who may not leave set-user-ID there. */
   prepareWrite(
     object: OpenObject,
     fd: number,
     offset: number,
     length: number,
-    killPrivileges: boolean,
+    unprivileged: GroupMember | undefined,
   ): void {
     this.#chunks.beforeWrite(object, fd, offset, length)
-    if (!killPrivileges) return
+    if (unprivileged === undefined) return
     this.#preserver.begin().attributes(object.node).commit()
     this.#origin.withPath(object.node, (path) => {
-      this.#killPrivileges(path)
+      this.#killPrivileges(object.node, path, unprivileged)
     })
   }
 
@@ -168,13 +177,20 @@ export class LiveFiles {
     }
   }
 
-  /** As a write, truncation or chown by someone without privileges does (file_remove_privs of the kernel). */
-  #killPrivileges(path: number): void {
+  /**
+   * As a write, truncation or chown by someone without privileges does. Where group execution is off,
+   * set-group-ID does not run as the group, and members may keep it.
+   */
+  #killPrivileges(node: OriginNode, path: number, caller: GroupMember): void {
+    if (node.type === FileType.directory) return
     const { native, stat } = this.#origin
     checked(native.statAt(path, '' as ByteString, stat), 'stat')
     const mode = stat[StatField.mode] ?? 0
     let kept = mode & ~setUserId
-    if ((mode & groupExecute) !== 0) kept &= ~setGroupId
+    if ((mode & setGroupId) !== 0) {
+      const mayKeep = (mode & groupExecute) === 0 && isInGroup(caller, stat[StatField.gid] ?? 0)
+      if (!mayKeep) kept &= ~setGroupId
+    }
     if (kept !== mode) checked(native.chmodPath(path, kept & 0o7777), 'chmod')
   }
 }

@@ -61,37 +61,6 @@ os.chdir('/')`
     })
   })
 
-  test("drops set-user-ID when another user's bytes are written, and on chown", async () => {
-    const volume = await TestVolume.mounted()
-    const { ok } = await volume.actor.python(
-      `os.chdir(given['top'])
-modes = []
-for change in ('write', 'append', 'truncate', 'chown', 'written by root'):
-    open('file', 'w').write('x')
-    os.chown('file', 0, 0)
-    os.chmod('file', 0o6777)
-    if change == 'chown':
-        os.chown('file', 5, 5)
-    elif change == 'written by root':
-        open('file', 'r+').write('y')
-    elif change == 'truncate':
-        as_caller(65534, lambda: os.truncate('file', 0))
-    else:
-        as_caller(65534, lambda: open('file', 'r+' if change == 'write' else 'a').write('y'))
-    modes.append([change, oct(os.stat('file').st_mode & 0o7777)])
-result = modes
-os.chdir('/')`,
-      { top: volume.live },
-    )
-    expect(ok).toEqual([
-      ['write', '0o777'],
-      ['append', '0o777'],
-      ['truncate', '0o777'],
-      ['chown', '0o777'],
-      ['written by root', '0o6777'],
-    ])
-  })
-
   test('lists a directory of 5,000 names whole, also while they are being removed', async () => {
     const volume = await TestVolume.mounted()
     const { ok } = await volume.actor.python(

@@ -244,11 +244,12 @@ def seen(st):
             None if is_directory else st.st_size, st.st_rdev]
 
 
-def as_caller(uid, work):
+def as_caller(uid, work, groups=()):
+    """Runs work as a user whose group has the same number, and who is in `groups` besides."""
     if uid == 0:
         return work()
-    groups = os.getgroups()
-    os.setgroups([])
+    groups_before = os.getgroups()
+    os.setgroups(groups)
     os.setegid(uid)
     os.seteuid(uid)
     try:
@@ -256,7 +257,7 @@ def as_caller(uid, work):
     finally:
         os.seteuid(0)
         os.setegid(0)
-        os.setgroups(groups)
+        os.setgroups(groups_before)
 
 
 def outcome(root, op):

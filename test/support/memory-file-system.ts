@@ -245,9 +245,14 @@ export class MemoryFileSystem implements FileSystem {
     return -1
   }
 
-  prepareWrite(handle: number, _offset: number, _length: number, killPrivileges: boolean): number {
+  prepareWrite(
+    handle: number,
+    _offset: number,
+    _length: number,
+    unprivileged: Caller | undefined,
+  ): number {
     const { inode } = this.#handle(handle)
-    if (killPrivileges) inode.killPrivileges()
+    if (unprivileged !== undefined) inode.killPrivileges()
     return inode.fd
   }
 

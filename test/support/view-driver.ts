@@ -101,7 +101,7 @@ export class ViewDriver {
   }
 
   write(handle: number, offset: number, bytes: Uint8Array): void {
-    const fd = this.#view.prepareWrite(handle, offset, bytes.length, false)
+    const fd = this.#view.prepareWrite(handle, offset, bytes.length, undefined)
     const written = native().writeAt(fd, bytes, offset)
     if (written !== bytes.length) throw new Error(`wrote ${written} of ${bytes.length}`)
   }

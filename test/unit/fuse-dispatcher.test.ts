@@ -350,7 +350,7 @@ describe('attributes', () => {
   }
 
   test.each([
-    ['nothing', 0, {}],
+    ['nothing', 0, { killPrivileges: true }],
     ['the mode, without the type', 1 << 0, { mode: 0o6755 }],
     ['the owner', 1 << 1, { uid: 501 }],
     ['the group', 1 << 2, { gid: 502 }],
@@ -371,7 +371,8 @@ describe('attributes', () => {
       ask(Opcode.setattr, ...setattrBody(0xffff)),
       ask(Opcode.setattr, ...setattrBody(1 << 6)),
     ])
-    expect(called[1]).toEqual(['setattr', node, handle, nothing, caller, 'out'])
+    const change = { ...nothing, killPrivileges: true }
+    expect(called[1]).toEqual(['setattr', node, handle, change, caller, 'out'])
   })
 
   test('a size that a number can not hold is EFBIG', () => {
@@ -638,14 +639,14 @@ describe('files', () => {
     const reply = answerTo(ask(Opcode.write, ...writeStruct(3, 4), raw(1, 2, 3)), {
       prepareWrite: () => 8,
     })
-    expect(called).toEqual([['prepareWrite', handle, 2 ** 42, 3, true]])
+    expect(called).toEqual([['prepareWrite', handle, 2 ** 42, 3, caller]])
     expect(session.calls).toEqual([['replyWrite', 8]])
     expect(reply).toBeUndefined()
   })
 
   test('a write from the page cache keeps set-user-ID', () => {
     answerTo(ask(Opcode.write, ...writeStruct(1, 1), raw(1)), { prepareWrite: () => 8 })
-    expect(called).toEqual([['prepareWrite', handle, 2 ** 42, 1, false]])
+    expect(called).toEqual([['prepareWrite', handle, 2 ** 42, 1, undefined]])
   })
 
   test('a write shorter than it says writes nothing', () => {

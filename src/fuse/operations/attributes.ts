@@ -7,6 +7,8 @@ import type { Reply } from '../reply-writer.js'
 import { GetattrIn, SetattrIn, StatxIn } from '../structs.js'
 
 const permissionBits = 0o7777
+/** All that say what shall change, and not how. */
+const changingFlags = ~(SetattrFlag.handle | SetattrFlag.lockOwner)
 
 export const attributeOperations: OperationList = [
   [Opcode.getattr, { bodyBytesMin: GetattrIn.bytes, answer: getattr }],
@@ -55,7 +57,11 @@ function setattr(call: Call): Reply {
     change.mtimeSec = request.i64(SetattrIn.mtime)
     change.mtimeNsec = request.u32(SetattrIn.mtimeNsec)
   }
-  change.killPrivileges = (valid & SetattrFlag.killPrivileges) !== 0
+  // A change of nothing is chown(-1, -1), or what the kernel sends before a write, fallocate or copy by
+  // someone who may not keep these bits: dropping them is all that it asks for. Of root it only means that
+  // file capabilities were dropped.
+  const isOfNothing = (valid & changingFlags) === 0 && request.caller.uid !== 0
+  change.killPrivileges = isOfNothing || (valid & SetattrFlag.killPrivileges) !== 0
   const handle = valid & SetattrFlag.handle ? request.u64(SetattrIn.handle) : undefined
   const attributes = call.freshAttributes()
   call.fileSystem.setattr(request.node, handle, change, request.caller, attributes)

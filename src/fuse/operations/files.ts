@@ -127,7 +127,7 @@ function write({ fileSystem, session, request }: Call): Reply {
     request.u64(WriteIn.handle),
     request.fileOffset(WriteIn.offset),
     size,
-    killPrivileges,
+    killPrivileges ? request.caller : undefined,
   )
   checked(session.replyWrite(fd), 'write')
   return noReply
