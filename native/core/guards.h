@@ -20,6 +20,8 @@ class Guards {
 
   int Create();
   void Free(int guard);
+  // How many are in use.
+  uint64_t Count() const { return guards_.size() - free_.size(); }
 
   // Guarded afresh in the current epoch: chunks of 2^chunk_shift bytes; those from chunks_guarded
   // on may be written.

@@ -24,6 +24,7 @@ class OpenHandles {
   // A live file: reads go to fd (-1: they do not), writes too where `guard` (-1: none) allows them.
   void Attach(uint64_t handle, int fd, int guard);
   void Detach(uint64_t handle);
+  size_t count() const { return files_.size(); }
 
   // Keeps a plan for the handle's reads, until its guard's generation changes.
   void KeepPlan(uint64_t handle, ReadPlan plan, bool reaches_end, int guard);

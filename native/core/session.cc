@@ -45,7 +45,7 @@ void Session::Close() {
 }
 
 Session::Stats Session::stats() const {
-  return {requests_, reads_served_, writes_served_, device_.refused()};
+  return {requests_, reads_served_, writes_served_, device_.refused(), handles_.count()};
 }
 
 Result Session::Exchange(uint32_t reply_bytes) {

@@ -56,6 +56,7 @@ class Session {
     uint64_t reads_served;
     uint64_t writes_served;
     uint64_t replies_refused;
+    uint64_t handles_attached;
   };
   Stats stats() const;
 

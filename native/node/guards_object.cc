@@ -32,6 +32,7 @@ Napi::Function GuardsObject::Class(Napi::Env env) {
                          InstanceMethod<&GuardsObject::Call<&Guards::SetEpoch>>("setEpoch"),
                          InstanceMethod<&GuardsObject::Call<&Guards::Create>>("create"),
                          InstanceMethod<&GuardsObject::Call<&Guards::Free>>("free"),
+                         InstanceMethod<&GuardsObject::Call<&Guards::Count>>("count"),
                          InstanceMethod<&GuardsObject::Call<&Guards::Reset>>("reset"),
                          InstanceMethod<&GuardsObject::Call<&Guards::AllowAll>>("allowAll"),
                          InstanceMethod<&GuardsObject::Call<&Guards::IsCurrent>>("isCurrent"),

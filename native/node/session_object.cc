@@ -86,6 +86,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
     object.Set("readsServed", ToJs(info.Env(), stats.reads_served));
     object.Set("writesServed", ToJs(info.Env(), stats.writes_served));
     object.Set("repliesRefused", ToJs(info.Env(), stats.replies_refused));
+    object.Set("handlesAttached", ToJs(info.Env(), stats.handles_attached));
     return object;
   }
 

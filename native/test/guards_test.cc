@@ -143,8 +143,10 @@ TEST("an id that is used again starts without permissions") {
   Guards guards;
   guards.SetEpoch(1);
   const int guard = guards.Create();
+  CHECK_EQ(guards.Count(), 1u);
   guards.AllowAll(guard);
   guards.Free(guard);
+  CHECK_EQ(guards.Count(), 0u);
   CHECK(!guards.Allows(guard, 0, 1));
   CHECK_EQ(guards.Create(), guard);
   CHECK(!guards.Allows(guard, 0, 1));

@@ -81,6 +81,11 @@ export function checked(result: number, what: string): number {
   return result
 }
 
+/** Whether a system call's result says that no descriptor is left, in the process or on the machine. */
+export function isFullResult(result: number): boolean {
+  return result === -ERRNO.EMFILE || result === -ERRNO.ENFILE
+}
+
 export function isErrno(error: unknown, ...codes: ErrnoCode[]): error is FsError {
   return error instanceof FsError && codes.includes(error.code)
 }

@@ -167,6 +167,8 @@ export interface Guards {
   setEpoch(epoch: number): void
   create(): number
   free(guard: number): void
+  /** How many are in use. */
+  count(): number
   /** Guarded afresh in the current epoch; chunks from `chunksGuarded` on may be written (the snapshot ends there). */
   reset(guard: number, chunkShift: number, chunksGuarded: number): void
   /** The object was born since the newest snapshot: all may be written in the current epoch. */
@@ -217,12 +219,16 @@ export interface Session {
   notifyInode(nodeHigh: number, nodeLow: number, offset: number, length: number): void
   /** Waits for work under way on the addon's threads; safe to call twice. */
   close(): void
-  /** Counts since the start: requests, those that never reached JavaScript, replies the kernel refused (a bug). */
+  /**
+   * Counts since the start: requests, those that never reached JavaScript, replies the kernel refused (a
+   * bug); and how many handles are attached now.
+   */
   stats(): {
     requests: number
     readsServed: number
     writesServed: number
     repliesRefused: number
+    handlesAttached: number
   }
 }
 

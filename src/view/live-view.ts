@@ -56,6 +56,7 @@ export class LiveView {
 
   open(node: OriginNode, flags: number, reply: OpenReply): void {
     if (node.type !== FileType.regular) throw new FsError('ENXIO', 'not a regular file')
+    this.#volume.assertRoomToOpen()
     this.#opened(node, this.#volume.files.open(node, flags), flags, reply)
   }
 
@@ -69,6 +70,7 @@ export class LiveView {
     reply: OpenReply,
   ): void {
     const isExclusive = (flags & O.EXCL) !== 0
+    this.#volume.assertRoomToOpen()
     try {
       const kept = flags & (O.SYNC | O.DSYNC)
       const { names } = this.#volume
@@ -78,9 +80,7 @@ export class LiveView {
     } catch (error) {
       // Somebody made it beside the mount after the kernel had looked.
       if (isExclusive || !isErrno(error, 'EEXIST')) throw error
-      this.lookup(parent, name, entry)
-      const node = this.#nodes.live(entry.node)
-      this.open(node, flags, reply)
+      this.#openExisting(parent, name, flags, entry, reply)
     }
   }
 
@@ -92,6 +92,7 @@ export class LiveView {
     entry: Entry,
     reply: OpenReply,
   ): void {
+    this.#volume.assertRoomToOpen()
     // With O_EXCL it can't be linked later.
     const kept = flags & (O.SYNC | O.DSYNC | O.EXCL)
     const { node, fd } = this.#volume.names.createUnnamed(parent, O.RDWR | kept, mode, caller)
@@ -101,6 +102,7 @@ export class LiveView {
 
   openDirectory(node: OriginNode, source: DirectorySource, reply: OpenReply): void {
     const isPlain = node !== this.#volume.origin.root
+    this.#volume.assertRoomToOpen()
     const fd = node.isForeign ? -1 : this.#volume.origin.open(node, O.RDONLY | O.DIRECTORY)
     const stream = new DirectoryStream(source)
     reply.handle = this.#handles.add({ kind: 'directory', stream, fd })
@@ -138,12 +140,31 @@ export class LiveView {
   }
 
   close(handle: LiveHandle): void {
-    this.#volume.origin.native.close(handle.fd)
+    this.#volume.origin.closeOpened(handle.node, handle.fd)
     this.#volume.chunks.release(handle.object)
+  }
+
+  #openExisting(
+    parent: OriginNode,
+    name: ByteString,
+    flags: number,
+    entry: Entry,
+    reply: OpenReply,
+  ): void {
+    this.lookup(parent, name, entry)
+    const node = this.#nodes.live(entry.node)
+    try {
+      this.open(node, flags, reply)
+    } catch (error) {
+      // The kernel gets an error, and will not forget what it was not told of.
+      if (this.#nodes.forget(entry.node, 1) !== undefined) this.#volume.origin.release(node)
+      throw error
+    }
   }
 
   #opened(node: OriginNode, fd: number, flags: number, reply: OpenReply): void {
     const object = this.#volume.chunks.acquire(node)
+    this.#volume.origin.noteOpened(node, fd)
     const isSynchronous = (flags & (O.SYNC | O.DSYNC)) !== 0
     reply.handle = this.#handles.add({ kind: 'live', node, object, fd, isSynchronous })
     reply.keepCache = this.#isMountedOver

@@ -26,6 +26,7 @@ export class PastView {
   readonly #nodes: NodeTable
   readonly #handles: HandleTable
   readonly #trees = new Map<string, PastTree>()
+  readonly #keys = new Map<PastTree, string>()
   readonly #attributes = new Attributes()
 
   constructor(volume: TreeVolume, nodes: NodeTable, handles: HandleTable) {
@@ -38,22 +39,29 @@ export class PastView {
     return this.#trees.size
   }
 
-  /** The tree of a snapshot under one way in. */
-  tree(record: SnapshotRecord, wayIn: string): PastTree {
-    const key = `${wayIn}:${record.label}`
-    let tree = this.#trees.get(key)
-    if (tree === undefined) {
-      tree = this.#volume.past(record)
-      this.#trees.set(key, tree)
+  /**
+   * Fills entry for the directory that a path leads to in a snapshot, and counts a lookup. `wayIn` tells
+   * the ways apart by which the kernel comes there.
+   */
+  enterSnapshot(
+    record: SnapshotRecord,
+    wayIn: string,
+    path: readonly ByteString[],
+    entry: Entry,
+  ): void {
+    const tree = this.#tree(record, wayIn)
+    let node = tree.root
+    try {
+      for (const step of path) {
+        const next = tree.lookup(node, step)
+        if (next === undefined) throw new FsError('ENOENT', 'the snapshot has no such directory')
+        node = next
+      }
+      this.#enter(node, entry)
+    } catch (error) {
+      this.release(node)
+      throw error
     }
-    return tree
-  }
-
-  /** Fills entry and counts a lookup. */
-  enter(node: PastNode, entry: Entry): void {
-    this.attributes(node, entry)
-    entry.node = this.#nodes.remember(node)
-    entry.entryTtlMs = ttlForeverMs
   }
 
   lookup(parent: PastNode, name: ByteString, entry: Entry): void {
@@ -77,6 +85,7 @@ export class PastView {
     }
     node.tree.attributes(node, this.#attributes)
     if (!isRegular(this.#attributes.mode)) throw new FsError('ENXIO', 'not a regular file')
+    this.#volume.assertRoomToOpen()
     const file = this.#volume.openPast(node, this.#attributes.sizeBytes)
     reply.handle = this.#handles.add({ kind: 'past', file })
     reply.keepCache = true
@@ -96,12 +105,32 @@ export class PastView {
     tree.release(node)
     if (tree.nodeCount > 1 || tree.root.lookups > 0) return
     tree.release(tree.root)
-    for (const [key, each] of this.#trees) if (each === tree) this.#trees.delete(key)
+    this.#trees.delete(this.#keys.get(tree) ?? '')
+    this.#keys.delete(tree)
+  }
+
+  /** The tree of a snapshot under one way in. */
+  #tree(record: SnapshotRecord, wayIn: string): PastTree {
+    const key = `${wayIn}:${record.label}`
+    let tree = this.#trees.get(key)
+    if (tree === undefined) {
+      tree = this.#volume.past(record)
+      this.#trees.set(key, tree)
+      this.#keys.set(tree, key)
+    }
+    return tree
+  }
+
+  /** Fills entry and counts a lookup. */
+  #enter(node: PastNode, entry: Entry): void {
+    this.attributes(node, entry)
+    entry.node = this.#nodes.remember(node)
+    entry.entryTtlMs = ttlForeverMs
   }
 
   #enterOrRelease(node: PastNode, entry: Entry): void {
     try {
-      this.enter(node, entry)
+      this.#enter(node, entry)
     } catch (error) {
       node.tree.release(node)
       throw error

@@ -81,7 +81,7 @@ export class SnapshotsView {
       (each) => plainSnapshotName(each.name) === text || each.tags.includes(text),
     )
     if (record === undefined) throw new FsError('ENOENT', `no snapshot ${text}`)
-    this.#past.enter(this.#past.tree(record, `.snapshots/${name}`).root, entry)
+    this.#past.enterSnapshot(record, `.snapshots/${name}`, [], entry)
     entry.entryTtlMs = 0
   }
 

@@ -373,17 +373,7 @@ export class VolumeView implements FileSystem {
     const record = this.#snapshots.named(name)
     if (record === undefined) throw new FsError('ENOENT', 'no such snapshot')
     const wayIn = isRoot && name !== latestName ? '' : `${directory.object}/${name}`
-    const tree = this.#past.tree(record, wayIn)
-    let node = tree.root
-    for (const step of pathOf(directory)) {
-      const next = tree.lookup(node, step)
-      if (next === undefined) {
-        this.#past.release(node)
-        throw new FsError('ENOENT', 'the snapshot has no such directory')
-      }
-      node = next
-    }
-    this.#past.enter(node, entry)
+    this.#past.enterSnapshot(record, wayIn, pathOf(directory), entry)
     // What is newest changes; and below another directory the path may come to lead elsewhere.
     if (!isRoot || name === latestName) entry.entryTtlMs = 0
   }

@@ -1,10 +1,13 @@
 import { LRUCache } from 'lru-cache'
-import { fsErrorOf } from '../base/errno.js'
+import { fsErrorOf, isFullResult } from '../base/errno.js'
 import { StatField, statFieldCount } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
 import type { Native } from '../base/native.js'
 import { O } from '../base/open-flags.js'
 import type { OriginNode } from './origin-node.js'
+
+/** A request borrows at most three; one more is being opened. */
+const keptForRequest = 4
 
 /**
  * O_PATH descriptors of the directories used last.
@@ -16,11 +19,14 @@ import type { OriginNode } from './origin-node.js'
 export class DirectoryDescriptors {
   readonly #native: Native
   readonly #cache: LRUCache<OriginNode, number>
+  /** How many of the directories on a walk down are kept, see `of`. */
+  readonly #walkMax: number
   readonly #stat = new Float64Array(statFieldCount)
 
-  /** `descriptorsMax`: more than the levels of the deepest path (2,048), since a walk down opens each. */
+  /** `descriptorsMax`: at least 16. */
   constructor(native: Native, descriptorsMax: number) {
     this.#native = native
+    this.#walkMax = Math.floor(descriptorsMax / keptForRequest)
     this.#cache = new LRUCache<OriginNode, number>({
       max: descriptorsMax,
       dispose: (fd) => this.#native.close(fd),
@@ -31,7 +37,11 @@ export class DirectoryDescriptors {
     return this.#cache.size
   }
 
-  /** Borrowed: valid during the request. */
+  /**
+   * Borrowed: valid during the request, if that asks for no more than three. However deep a walk down is,
+   * it puts only the last of its directories into the cache: so it can't drive out what the request
+   * has borrowed before, which was used last.
+   */
   of(directory: OriginNode): number {
     if (directory.heldFd >= 0) return directory.heldFd
     return this.#cache.get(directory) ?? this.#open(directory)
@@ -40,6 +50,13 @@ export class DirectoryDescriptors {
   /** The directory is no longer known: closes its descriptor. */
   drop(directory: OriginNode): void {
     this.#cache.delete(directory)
+  }
+
+  /** There are no descriptors left: closes the one that was not used for longest. False: what is left may be borrowed. */
+  closeOldest(): boolean {
+    if (this.#cache.size <= keptForRequest) return false
+    this.#cache.pop()
+    return true
   }
 
   close(): void {
@@ -56,16 +73,27 @@ export class DirectoryDescriptors {
     }
     if (above === undefined) throw fsErrorOf(-116, `object ${directory.object} has no name left`)
     let fd = this.of(above)
-    for (const node of missing.reverse()) {
-      fd = this.#openIn(fd, node)
-      this.#cache.set(node, fd)
+    // Of a descriptor that is not in the cache, and so ours to close.
+    let passing = -1
+    for (let left = missing.length - 1; left >= 0; left--) {
+      const node = missing[left] ?? directory
+      try {
+        fd = this.#openIn(fd, node)
+      } finally {
+        if (passing >= 0) this.#native.close(passing)
+      }
+      passing = left < this.#walkMax ? -1 : fd
+      if (passing < 0) this.#cache.set(node, fd)
     }
     return fd
   }
 
   #openIn(parentFd: number, node: OriginNode): number {
     const flags = O.PATH | O.DIRECTORY | O.NOFOLLOW
-    const fd = this.#native.openAt(parentFd, node.name, flags, 0)
+    let fd = this.#native.openAt(parentFd, node.name, flags, 0)
+    while (isFullResult(fd) && this.closeOldest()) {
+      fd = this.#native.openAt(parentFd, node.name, flags, 0)
+    }
     if (fd < 0) throw fsErrorOf(fd, `directory ${node.object}`)
     const result = this.#native.statAt(fd, '' as ByteString, this.#stat)
     if (result < 0 || this.#stat[StatField.ino] !== node.object) {

@@ -84,9 +84,8 @@ export class LiveNames {
     const parentFd = directories.of(parent)
     const fd = native.createAt(parentFd, unnamed, wanted, mode, uid, gid, umask)
     checked(fd, 'create without a name')
-    const held = native.reopen(fd, O.PATH)
     try {
-      const node = this.#origin.addHeld(checked(held, 'hold the file'))
+      const node = this.#origin.addHeld(checked(native.reopen(fd, O.PATH), 'hold the file'))
       this.#births.note(node)
       return { node, fd }
     } catch (error) {
@@ -136,16 +135,24 @@ export class LiveNames {
 
   unlink(parent: OriginNode, name: ByteString): void {
     const node = this.#existing(parent, name)
-    if (node.type === FileType.directory) throw new FsError('EISDIR', 'unlink of a directory')
-    this.#remove(node, { parent, name }, 0)
+    try {
+      if (node.type === FileType.directory) throw new FsError('EISDIR', 'unlink of a directory')
+      this.#remove(node, { parent, name }, 0)
+    } finally {
+      this.#origin.release(node)
+    }
   }
 
   rmdir(parent: OriginNode, name: ByteString): void {
     const node = this.#existing(parent, name)
-    if (node.type !== FileType.directory) throw new FsError('ENOTDIR', 'rmdir of a file')
-    if (node.isForeign) throw new FsError('EBUSY', 'something is mounted here')
-    this.#assertEmpty(node)
-    this.#remove(node, { parent, name }, AT_REMOVEDIR)
+    try {
+      if (node.type !== FileType.directory) throw new FsError('ENOTDIR', 'rmdir of a file')
+      if (node.isForeign) throw new FsError('EBUSY', 'something is mounted here')
+      this.#assertEmpty(node)
+      this.#remove(node, { parent, name }, AT_REMOVEDIR)
+    } finally {
+      this.#origin.release(node)
+    }
   }
 
   rename(
@@ -158,22 +165,36 @@ export class LiveNames {
     const from: Place = { parent, name }
     const to: Place = { parent: newParent, name: newName }
     const node = this.#existing(parent, name)
-    const target = this.lookup(newParent, newName)
+    let target: OriginNode | undefined
+    try {
+      target = this.lookup(newParent, newName)
+      this.#rename(node, from, target, to, flags)
+    } finally {
+      if (target !== undefined) this.#origin.release(target)
+      this.#origin.release(node)
+    }
+  }
+
+  #rename(
+    node: OriginNode,
+    from: Place,
+    target: OriginNode | undefined,
+    to: Place,
+    flags: number,
+  ): void {
     if (node.isForeign || target?.isForeign === true) {
       throw new FsError('EBUSY', 'something is mounted here')
     }
     if ((flags & Rename.exchange) !== 0) {
       if (target === undefined) throw new FsError('ENOENT', 'nothing to exchange with')
       this.#exchange(node, from, target, to)
-    } else {
-      if (target !== undefined && (flags & Rename.noReplace) !== 0) {
-        throw new FsError('EEXIST', 'the new name exists')
-      }
-      // rename(2): two names of one file are left as they are.
-      if (target !== node) this.#move(node, from, target, to, flags)
+      return
     }
-    if (target !== undefined) this.#origin.release(target)
-    this.#origin.release(node)
+    if (target !== undefined && (flags & Rename.noReplace) !== 0) {
+      throw new FsError('EEXIST', 'the new name exists')
+    }
+    // rename(2): two names of one file are left as they are.
+    if (target !== node) this.#move(node, from, target, to, flags)
   }
 
   #move(
@@ -235,7 +256,6 @@ export class LiveNames {
       checked(native.unlinkAt(directories.of(place.parent), place.name, flags), 'unlink')
     }
     node.removePlace(place.parent, place.name)
-    this.#origin.release(node)
   }
 
   #renameAt(from: Place, to: Place, flags: number): void {

@@ -57,12 +57,8 @@ export class Locator {
     }
     let node: OriginNode | undefined = directory
     for (const step of steps.reverse()) {
-      const reached: OriginNode = node
-      node = this.#at(reached, step.name, step.object)
-      if (node === undefined) {
-        this.#origin.release(reached)
-        return undefined
-      }
+      node = this.#at(node, step.name, step.object)
+      if (node === undefined) return undefined
     }
     return node
   }
@@ -97,15 +93,25 @@ export class Locator {
     return this.#byLocation(object)
   }
 
+  /** The node at a name of `directory`; if it is not there, nobody may need the directory either. */
   #at(directory: OriginNode, name: ByteString, object: ObjectId): OriginNode | undefined {
+    let node: OriginNode | undefined
     try {
-      if (!this.#origin.statName(directory, name)) return undefined
+      if (this.#isAt(directory, name, object)) node = this.#origin.nodeFromStat(directory, name)
+    } finally {
+      if (node === undefined) this.#origin.release(directory)
+    }
+    return node
+  }
+
+  #isAt(directory: OriginNode, name: ByteString, object: ObjectId): boolean {
+    try {
+      if (!this.#origin.statName(directory, name)) return false
     } catch (error) {
       // A place from before a crash may have become a file's, or be gone with its directory.
-      if (isErrno(error, 'ENOTDIR', 'ESTALE', 'ENOENT')) return undefined
+      if (isErrno(error, 'ENOTDIR', 'ESTALE', 'ENOENT')) return false
       throw error
     }
-    if (this.#origin.objectFromStat() !== object) return undefined
-    return this.#origin.nodeFromStat(directory, name)
+    return this.#origin.objectFromStat() === object
   }
 }

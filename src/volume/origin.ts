@@ -1,7 +1,7 @@
 import { directoryTypeOf, FileType, StatField, statFieldCount } from '../base/attributes.js'
 import type { Attributes } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
-import { checked, FsError, fsErrorOf } from '../base/errno.js'
+import { checked, FsError, fsErrorOf, isFullResult } from '../base/errno.js'
 import type { ObjectId } from '../base/ids.js'
 import type { Native } from '../base/native.js'
 import { O } from '../base/open-flags.js'
@@ -34,6 +34,8 @@ export class Origin {
 
   readonly #device: number
   readonly #nodes = new Map<ObjectId, OriginNode>()
+  /** A descriptor of each file that a program has open. */
+  readonly #openFds = new Map<OriginNode, number>()
 
   /** Takes over both descriptors (O_PATH). */
   constructor(native: Native, rootFd: number, retiredFd: number, descriptorsMax: number) {
@@ -147,10 +149,11 @@ export class Origin {
   /** Opens a node; the caller closes. `flags` without O_CREAT. */
   open(node: OriginNode, flags: number): number {
     if (node.isForeign) throw new FsError('EXDEV', 'another file system is mounted here')
-    if (node.heldFd >= 0) return checked(this.native.reopen(node.heldFd, flags), 'open')
-    if (node.parent === undefined) throw new FsError('ESTALE', `object ${node.object} has no name`)
-    const parentFd = this.directories.of(node.parent)
-    return checked(this.native.openAt(parentFd, node.name, flags | O.NOFOLLOW, 0), 'open')
+    let result = this.#tryOpen(node, flags)
+    while (isFullResult(result) && this.directories.closeOldest()) {
+      result = this.#tryOpen(node, flags)
+    }
+    return checked(result, 'open')
   }
 
   /** Calls `use` with an O_PATH descriptor of the node. */
@@ -168,6 +171,25 @@ export class Origin {
   /** The name that an object's link in the retired directory has. */
   retiredName(object: ObjectId): ByteString {
     return object.toString(16) as ByteString
+  }
+
+  /** A program has opened the node as `fd`. Whoever says so closes it by closeOpened. */
+  noteOpened(node: OriginNode, fd: number): void {
+    this.#openFds.set(node, fd)
+  }
+
+  closeOpened(node: OriginNode, fd: number): void {
+    if (this.#openFds.get(node) === fd) this.#openFds.delete(node)
+    // The node has come to hold it.
+    if (node.heldFd !== fd) this.native.close(fd)
+  }
+
+  /**
+   * The node is about to lose its last name: it is held by a descriptor from now on. That of a program's
+   * open file will do, so that no more are needed than programs have files open.
+   */
+  hold(node: OriginNode): void {
+    node.heldFd = this.#openFds.get(node) ?? this.open(node, O.PATH)
   }
 
   /** The node has a link in the retired directory: that is one of its places, the last to be used. */
@@ -202,12 +224,17 @@ export class Origin {
     }
   }
 
-  /** A node for a file that has no name (yet): it is held by a descriptor of its own. */
+  /** A node for a file that has no name (yet): it is held by a descriptor of its own, taken over here. */
   addHeld(fd: number): OriginNode {
-    checked(this.native.statAt(fd, self, this.stat), 'stat')
-    const node = this.#nodeFor(this.objectFromStat(), this.typeFromStat(), false)
-    node.heldFd = fd
-    return node
+    try {
+      checked(this.native.statAt(fd, self, this.stat), 'stat')
+      const node = this.#nodeFor(this.objectFromStat(), this.typeFromStat(), false)
+      node.heldFd = fd
+      return node
+    } catch (error) {
+      this.native.close(fd)
+      throw error
+    }
   }
 
   close(): void {
@@ -217,6 +244,13 @@ export class Origin {
       node.heldFd = -1
     }
     this.#nodes.clear()
+  }
+
+  #tryOpen(node: OriginNode, flags: number): number {
+    if (node.heldFd >= 0) return this.native.reopen(node.heldFd, flags)
+    if (node.parent === undefined) throw new FsError('ESTALE', `object ${node.object} has no name`)
+    const parentFd = this.directories.of(node.parent)
+    return this.native.openAt(parentFd, node.name, flags | O.NOFOLLOW, 0)
   }
 
   #liveLinksFromStat(node: OriginNode): number {

@@ -2,7 +2,7 @@ import { FileType } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
 import { checked, fsErrorOf, isErrno } from '../base/errno.js'
 import type { FsError } from '../base/errno.js'
-import { O, Rename } from '../base/open-flags.js'
+import { Rename } from '../base/open-flags.js'
 import type { Origin } from './origin.js'
 import type { OriginNode, Place } from './origin-node.js'
 
@@ -68,7 +68,7 @@ export class Retirement {
   hold(node: OriginNode): void {
     const isHeldOn = node.lookups > 0 || node.references > 0
     if (!isHeldOn || node.isForeign || node.heldFd >= 0 || node.otherPlaces !== undefined) return
-    node.heldFd = this.#origin.open(node, O.PATH)
+    this.#origin.hold(node)
   }
 
   #isRetired(node: OriginNode): boolean {

@@ -9,6 +9,7 @@ import type { SnapshotRecord } from '../store/snapshot-record.js'
 import type { VolumeStore } from '../store/volume-store.js'
 import { Births } from './births.js'
 import { ChunkPreserver } from './chunk-preserver.js'
+import { DescriptorBudget } from './descriptor-budget.js'
 import { Epoch } from './epoch.js'
 import { bygoneDirectory, HiddenNames } from './hidden-names.js'
 import { Listing } from './listing.js'
@@ -21,9 +22,6 @@ import type { PastNode } from './past-node.js'
 import { PastTree } from './past-tree.js'
 import { Preserver } from './preserver.js'
 import { Retirement } from './retirement.js'
-
-/** More than the levels of the deepest path, 2,048, with room for the two directories of a rename. */
-const directoryDescriptorsMax = 4096
 
 export interface TreeVolumeOptions {
   /** O_PATH, taken before anything was mounted over the origin; the volume takes it over. */
@@ -49,6 +47,7 @@ export class TreeVolume {
   readonly chunks: ChunkPreserver
   readonly births: Births
   readonly hidden = new HiddenNames()
+  readonly #descriptors: DescriptorBudget
   readonly #locator: Locator
   readonly #epoch: Epoch
   readonly #retirement: Retirement
@@ -59,7 +58,9 @@ export class TreeVolume {
     this.store = options.store
     this.#snapshots = [...options.snapshots]
     this.#epoch = new Epoch(this.#snapshots.at(-1)?.label ?? (0 as Label))
-    this.origin = new Origin(addon, options.originFd, retiredFd, directoryDescriptorsMax)
+    this.#descriptors = new DescriptorBudget(addon)
+    const { directoriesMax } = this.#descriptors
+    this.origin = new Origin(addon, options.originFd, retiredFd, directoriesMax)
     this.guards = new addon.Guards()
     this.guards.setEpoch(this.#epoch.newest)
     this.births = new Births(this.store, this.origin, this.#epoch)
@@ -123,6 +124,11 @@ export class TreeVolume {
     this.guards.setEpoch(record.label)
   }
 
+  /** Before a file or directory is opened for a program. Throws EMFILE. */
+  assertRoomToOpen(): void {
+    this.#descriptors.assertRoom(this.origin.root.heldFd)
+  }
+
   /** A snapshot as a tree, with nodes of its own. */
   past(record: SnapshotRecord): PastTree {
     return new PastTree(record.label, this.origin, this.store, this.#locator, this.hidden)
@@ -139,6 +145,7 @@ export class TreeVolume {
       originNodes: this.origin.nodeCount,
       directoryDescriptors: this.origin.directories.size,
       openObjects: this.chunks.openCount,
+      guards: this.guards.count(),
       retired: this.#retirement.retiredCount,
       ...this.store.stats(),
     }

@@ -73,6 +73,6 @@ export class FakeSession implements Session {
   }
 
   stats(): ReturnType<Session['stats']> {
-    return { requests: 0, readsServed: 0, writesServed: 0, repliesRefused: 0 }
+    return { requests: 0, readsServed: 0, writesServed: 0, repliesRefused: 0, handlesAttached: 0 }
   }
 }

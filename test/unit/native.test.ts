@@ -263,7 +263,11 @@ test('a session blocks its own thread only, and is woken from another', async ()
   await exited
   expect(messages).toEqual([
     0,
-    [48, 3, { requests: 1, readsServed: 0, writesServed: 0, repliesRefused: 0 }],
+    [
+      48,
+      3,
+      { requests: 1, readsServed: 0, writesServed: 0, repliesRefused: 0, handlesAttached: 0 },
+    ],
   ])
   n.close(fuseFd)
   n.close(wakeFd)
