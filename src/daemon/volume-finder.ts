@@ -67,9 +67,13 @@ export async function findDaemons(
   const seen = new Set<string>()
   for (const entry of table.filter((each) => each.type === fuseType)) {
     if (seen.has(entry.device)) continue
-    const client = await connectToMount(entry).catch(ignoreForeign)
+    const client = await connectToMount(entry).catch(ignoreOthers)
     if (client === undefined) continue
-    const volumes = await client.request<'volumes'>({ command: 'volumes' })
+    const volumes = await client.request<'volumes'>({ command: 'volumes' }).catch(ignoreOthers)
+    if (volumes === undefined) {
+      client.close()
+      continue
+    }
     for (const { device } of volumes) if (device !== null) seen.add(device)
     daemons.push({ client, volumes })
   }
@@ -196,8 +200,8 @@ async function placeOf(text: string | undefined): Promise<string> {
   }
 }
 
-/** Volumes of other users are none of ours. */
-function ignoreForeign(error: unknown): undefined {
+/** Volumes of other users are none of ours, nor those of a daemon that has just ended. */
+function ignoreOthers(error: unknown): undefined {
   if (error instanceof Failure) return undefined
   throw error
 }

@@ -69,7 +69,11 @@ export class VolumeThread {
       signal: this.#signal.buffer,
       wakeFd: this.#wakeFd,
     }
-    this.#worker = new Worker(new URL('./volume-worker.js', import.meta.url), { workerData })
+    this.#worker = new Worker(new URL('./volume-worker.js', import.meta.url), {
+      workerData,
+      // A request's garbage dies young; what lives on is nodes, which a larger nursery only copies about.
+      resourceLimits: { maxYoungGenerationSizeMb: 8 },
+    })
     this.#worker.on('message', (message: FromVolumeThread) => {
       this.#receive(message)
     })

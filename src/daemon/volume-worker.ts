@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8'
+import { runInNewContext } from 'node:vm'
 import { parentPort, workerData } from 'node:worker_threads'
 import { textOf } from '../base/bytes.js'
 import { checked } from '../base/errno.js'
@@ -10,6 +12,7 @@ import { VolumeStore } from '../store/volume-store.js'
 import { VolumeView } from '../view/volume-view.js'
 import { TreeVolume } from '../volume/tree-volume.js'
 import { failureOf } from './failure-of.js'
+import { HeapCare } from './heap-care.js'
 import { ThreadInbox } from './thread-inbox.js'
 import type { FromVolumeThread, ToVolumeThread, VolumeThreadData } from './thread-protocol.js'
 import { VolumeService } from './volume-service.js'
@@ -58,6 +61,7 @@ async function run(): Promise<void> {
 }
 
 async function open(volume: TreeVolume, store: VolumeStore, isMountedOver: boolean): Promise<void> {
+  const heapCare = new HeapCare(garbageCollector())
   const service: VolumeService = new VolumeService({
     inbox,
     post,
@@ -67,6 +71,7 @@ async function open(volume: TreeVolume, store: VolumeStore, isMountedOver: boole
     status: () => ({ negotiated, gauges: { ...transportCounts(), ...view.gauges() } }),
     idle: () => {
       store.indexPending()
+      heapCare.look(view.nodeCount)
     },
   })
   const { takeSnapshot } = service
@@ -78,6 +83,12 @@ async function open(volume: TreeVolume, store: VolumeStore, isMountedOver: boole
   if (order.type === 'serve') serveNative(view, volume, service, order.fuseFd)
   else if (order.type === 'serve-fuse-native') await serveFuseNative(view, service, order)
   else if (order.type !== 'stop') throw new Error(`'${order.type}' came before the order to serve`)
+}
+
+/** V8's own, which JavaScript sees only if it was asked for. */
+function garbageCollector(): () => void {
+  setFlagsFromString('--expose-gc')
+  return runInNewContext('gc') as () => void
 }
 
 /** The next message but those that may come at any time. */

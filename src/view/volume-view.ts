@@ -63,6 +63,11 @@ export class VolumeView implements FileSystem {
     )
   }
 
+  /** How many files and directories the kernel knows. */
+  get nodeCount(): number {
+    return this.#nodes.size
+  }
+
   gauges(): Record<string, number> {
     return {
       nodes: this.#nodes.size,
