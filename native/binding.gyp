@@ -45,6 +45,7 @@
         'node/chunk_stage_object.cc',
         'node/file_functions.cc',
         'node/guards_object.cc',
+        'node/mount_sync.cc',
         'node/process_functions.cc',
         'node/session_object.cc',
       ],

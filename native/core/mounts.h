@@ -13,5 +13,9 @@ Result OpenFuse();
 Result MountFuse(int fuse_fd, const std::string& mount_point, const std::string& source,
                  uint64_t flags, const std::string& options);
 Result Umount(const std::string& mount_point, int flags);
+// syncfs(2) of what is mounted at mount_point, which must be the file system `device`
+// ("major:minor"): -EXDEV if another one is reached by that path. Blocks until the mount's daemon
+// has served the writes.
+Result SyncMount(const std::string& mount_point, const std::string& device);
 
 }  // namespace bygone

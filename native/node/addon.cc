@@ -8,6 +8,7 @@ namespace {
 Napi::Object Initialize(Napi::Env, Napi::Object exports) {
   bygone::js::ExportFileFunctions(exports);
   bygone::js::ExportProcessFunctions(exports);
+  bygone::js::ExportMountSync(exports);
   bygone::js::ExportGuards(exports);
   bygone::js::ExportSession(exports);
   bygone::js::ExportChunkStage(exports);

@@ -8,6 +8,7 @@ namespace bygone::js {
 
 void ExportFileFunctions(Napi::Object exports);
 void ExportProcessFunctions(Napi::Object exports);
+void ExportMountSync(Napi::Object exports);
 void ExportGuards(Napi::Object exports);
 void ExportSession(Napi::Object exports);
 void ExportChunkStage(Napi::Object exports);

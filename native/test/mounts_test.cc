@@ -2,6 +2,7 @@
 
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/sysmacros.h>
 
 #include <cstdlib>
 
@@ -109,6 +110,17 @@ TEST("root mounts by itself") {
   CHECK_EQ(Umount(dir.Path("mount"), MNT_DETACH), 0);
   CHECK_EQ(Umount(dir.Path("mount"), MNT_DETACH), -EINVAL);
   CHECK_EQ(MountFuse(fuse.get(), dir.Path("mount"), "bygone-test", 0, "no_such_option"), -EINVAL);
+}
+
+TEST("a mount is synced only if it is the one that is meant") {
+  const TempDir dir;
+  struct stat found;
+  CHECK_EQ(::stat(dir.path().c_str(), &found), 0);
+  const std::string device =
+      std::to_string(major(found.st_dev)) + ":" + std::to_string(minor(found.st_dev));
+  CHECK_EQ(SyncMount(dir.path(), device), 0);
+  CHECK_EQ(SyncMount(dir.path(), "0:0"), -EXDEV);
+  CHECK_EQ(SyncMount(dir.Path("missing"), device), -ENOENT);
 }
 
 }  // namespace bygone::test::mounts_test

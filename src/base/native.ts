@@ -144,6 +144,11 @@ export interface Native {
   ): number
   umount(mountPoint: string, flags: number): number
   /**
+   * syncfs(2) of the mount, off this thread. EXDEV: another file system than `device` ("major:minor") is reached by
+   * that path. Resolves with a result, never rejects.
+   */
+  syncMount(mountPoint: string, device: string): Promise<number>
+  /**
    * Runs fusermount3 and takes the descriptor it hands over; blocks. ENOENT: not installed. EPERM: it
    * refused, for the reason in fusermountMessage().
    */

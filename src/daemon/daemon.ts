@@ -135,7 +135,10 @@ export class Daemon {
   /** The names of the new snapshots, in the order of the volumes, all cut at one instant. */
   async snapshot(ids: readonly string[], memo: string, tags: readonly string[]): Promise<string[]> {
     return this.#locks.run([...ids, catalog], async () => {
-      const volumes = ids.map((id) => ({ id, thread: this.#volume(id).thread }))
+      const volumes = ids.map((id) => {
+        const volume = this.#volume(id)
+        return { id, thread: volume.thread, flush: () => volume.flush() }
+      })
       const { store, now, log } = this.#options
       const records = await takeSnapshots(store.catalog, volumes, { memo, tags }, now)
       const names = records.map(({ name }) => name)
@@ -267,10 +270,10 @@ export class Daemon {
       // The mount answers a moment before `mount` knows it does.
       if (!this.#mounted.has(id)) await this.#locks.run([mounting], () => Promise.resolve())
       await this.snapshot([id], '', [tag])
-      thread.answerWanted()
+      thread.answerWanted(tag)
     } catch (error) {
       const failure = failureOf(error, 'the snapshot failed')
-      thread.answerWanted({ code: errnoCodeOf(failure), message: failure.message })
+      thread.answerWanted(tag, { code: errnoCodeOf(failure), message: failure.message })
     }
   }
 

@@ -1,9 +1,10 @@
-import { execFile } from 'node:child_process'
 import { lstat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { fsErrorOf } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
 import type { Native } from '../base/native.js'
 import type { Log } from './daemon-log.js'
+import { failureOf } from './failure-of.js'
 import { allowsOther, mountKernel, unmountKernel } from './kernel-mount.js'
 import type { MountOrder } from './mount-order.js'
 import { fuseType, mountAt, readMountTable } from './mount-table.js'
@@ -19,7 +20,8 @@ const firstAnswerMsMax = 20_000
 /** What another mount namespace may keep of the mount is not waited for any longer. */
 const lastRequestMsMax = 2000
 
-const syncMsMax = 30_000
+/** What programs changed in memory is written in this time, or the disk is stuck. */
+const flushMsMax = 30_000
 
 export interface MountedVolumeParts {
   native: Native
@@ -45,6 +47,7 @@ export class MountedVolume {
 
   readonly #native: Native
   readonly #log: Log
+  #isFlushing = false
 
   private constructor(parts: MountedVolumeParts, entry: MountEntry, fuseFd: number | undefined) {
     this.id = parts.id
@@ -97,7 +100,7 @@ export class MountedVolume {
     if (outcome === 'busy') {
       if (!isForced) throw this.#busy()
       // What programs wrote by mmap is in the page cache only: afterwards nobody could take it.
-      await syncMount(mountPoint)
+      await this.#flushWhole()
       await unmountKernel(this.#native, mountPoint, true)
       this.thread.stop()
     }
@@ -107,6 +110,30 @@ export class MountedVolume {
     const end = await this.ended
     clearTimeout(timer)
     if (!end.isClean) throw end.failure
+  }
+
+  /**
+   * Has the kernel hand over what programs changed through shared mappings and have not synced. What cannot be reached
+   * that way (something else is mounted over it by now) stays the kernel's, as a crash would leave it.
+   */
+  async flush(): Promise<void> {
+    const { mountPoint } = this.order
+    const stuck = `${mountPoint}: what programs changed in memory was not written within ${flushMsMax / 1000} s`
+    // One that is stuck keeps its thread: the pool of such threads is small.
+    if (this.#isFlushing) throw new Failure('failed', `${stuck}: is the disk stuck?`)
+    this.#isFlushing = true
+    const flushed = this.#native.syncMount(mountPoint, this.entry.device).then((result) => {
+      this.#isFlushing = false
+      if (result < 0) this.#log(fsErrorOf(result, `flushing ${mountPoint}`).message)
+    })
+    const timeout = new AbortController()
+    const late = sleep(flushMsMax, undefined, { signal: timeout.signal }).then(() => {
+      throw new Failure('failed', `${stuck}: is the disk stuck?`)
+    })
+    late.catch(() => undefined)
+    await Promise.race([flushed, late]).finally(() => {
+      timeout.abort()
+    })
   }
 
   /** Unmounts as soon as nobody uses it, within the patience given; after that, all the same. */
@@ -120,6 +147,17 @@ export class MountedVolume {
         if (!(error instanceof MountBusy)) throw error
         await sleep(100)
       }
+    }
+  }
+
+  /** A flush that has arrived when this returns, as far as it can be had. */
+  async #flushWhole(): Promise<void> {
+    try {
+      await this.flush()
+      await this.thread.hold()
+      this.thread.release()
+    } catch (error) {
+      this.#log(failureOf(error, 'could not flush').message)
     }
   }
 
@@ -198,13 +236,4 @@ function disconnect({ native, thread }: MountedVolumeParts, fuseFd: number | und
   // Requests that still wait, in a lazily unmounted or another namespace's mount, fail with this.
   if (fuseFd !== undefined) native.close(fuseFd)
   thread.dispose()
-}
-
-/** syncfs(2) of the mount, in a process of its own: it waits for requests that our threads answer. */
-function syncMount(mountPoint: string): Promise<void> {
-  return new Promise((resolve) => {
-    execFile('sync', ['-f', mountPoint], { timeout: syncMsMax }, () => {
-      resolve()
-    })
-  })
 }

@@ -9,13 +9,20 @@ import type { VolumeThread } from './volume-thread.js'
 const memoBytesMax = 4096
 const tagsMax = 64
 
+export interface CutVolume {
+  id: string
+  thread: Pick<VolumeThread, 'hold' | 'release' | 'cut'>
+  /** Has the kernel hand over what programs changed through shared mappings. */
+  flush: () => Promise<void>
+}
+
 /**
  * Takes a snapshot of each volume, all at one instant and with one name. In the order of `volumes`.
  * Nobody else may add to the catalog meanwhile.
  */
 export async function takeSnapshots(
   catalog: Catalog,
-  volumes: readonly { id: string; thread: Pick<VolumeThread, 'hold' | 'release' | 'cut'> }[],
+  volumes: readonly CutVolume[],
   { memo, tags }: { memo: string; tags: readonly string[] },
   now: () => Date,
 ): Promise<readonly SnapshotRecord[]> {
@@ -26,6 +33,7 @@ export async function takeSnapshots(
   checkWords(memo, tags)
   // Before anything is held: what can be refused is refused at no cost to those who write.
   for (const { id } of volumes) refuseTaken(catalog, id, tags)
+  await Promise.all(volumes.map(({ flush }) => flush()))
   return cutAtOnce(
     volumes.map(({ thread }) => thread),
     () => {

@@ -23,7 +23,7 @@ export interface VolumeThreadData {
 export type ToVolumeThread =
   | { type: 'serve'; fuseFd: number }
   | { type: 'serve-fuse-native'; mountPoint: string; source: string; allowOther: boolean }
-  /** Finish what is under way, answer `held` and begin nothing until `cut` or `release`. */
+  /** Finish what is under way, and what a sync of the mount has set off; answer `held` and begin nothing until `cut` or `release`. */
   | { type: 'hold'; id: number }
   | { type: 'cut'; record: SnapshotRecord }
   | { type: 'release' }
@@ -31,8 +31,8 @@ export type ToVolumeThread =
   /** There may be a quiet moment for work that no request should wait for. */
   | { type: 'idle' }
   /** How the thread's own `snapshot-wanted` ended. */
-  | { type: 'snapshot-taken' }
-  | { type: 'snapshot-refused'; code: ErrnoCode; message: string }
+  | { type: 'snapshot-taken'; tag: string }
+  | { type: 'snapshot-refused'; tag: string; code: ErrnoCode; message: string }
   /** Serve no more requests, whoever still waits; flush and close. */
   | { type: 'stop' }
 

@@ -1,4 +1,5 @@
 import { FsError } from '../base/errno.js'
+import { RequestParked } from '../fuse/file-system.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
 import type { ThreadInbox } from './thread-inbox.js'
 import type { FromVolumeThread, ThreadStatus, ToVolumeThread } from './thread-protocol.js'
@@ -11,6 +12,8 @@ export interface VolumeServiceOptions {
   status: () => ThreadStatus
   /** Work that no request should wait for. */
   idle: () => void
+  /** What a sync of the mount has set off is still on its way: see FlushMarker. `onWake` is called when it was carried out. */
+  isCatchingUp: () => boolean
 }
 
 /**
@@ -21,6 +24,10 @@ export interface VolumeServiceOptions {
  */
 export class VolumeService {
   readonly #options: VolumeServiceOptions
+  /** Of snapshots that requests wait for, by tag. */
+  readonly #wanted = new Map<string, 'under way' | 'taken' | FsError>()
+  /** The hold that waits until the kernel has handed over what it held. */
+  #holdIdNext: number | undefined
   #isStopping = false
 
   constructor(options: VolumeServiceOptions) {
@@ -31,17 +38,20 @@ export class VolumeService {
   readonly onWake = (): 'continue' | 'stop' => {
     for (;;) {
       const message = this.#options.inbox.poll()
-      if (message === undefined) return this.#isStopping ? 'stop' : 'continue'
+      if (message === undefined) break
       this.handle(message)
     }
+    if (this.#holdIdNext !== undefined && !this.#options.isCatchingUp())
+      this.#hold(this.#holdIdNext)
+    return this.#isStopping ? 'stop' : 'continue'
   }
 
   handle(message: ToVolumeThread): 'continue' | 'stop' {
     const { post, status } = this.#options
     switch (message.type) {
       case 'hold':
-        post({ type: 'held', id: message.id })
-        this.#waitForCut()
+        if (this.#options.isCatchingUp()) this.#holdIdNext = message.id
+        else this.#hold(message.id)
         break
       case 'status':
         post({ type: 'status', id: message.id, status: status() })
@@ -52,33 +62,43 @@ export class VolumeService {
       case 'stop':
         this.#isStopping = true
         break
+      case 'snapshot-taken':
+        this.#wanted.set(message.tag, 'taken')
+        break
+      case 'snapshot-refused':
+        this.#wanted.set(message.tag, new FsError(message.code, message.message))
+        break
       case 'cut':
       case 'release':
         // Of a hold that the main thread gave up before it was answered.
+        this.#holdIdNext = undefined
         break
       case 'serve':
       case 'serve-fuse-native':
-      case 'snapshot-taken':
-      case 'snapshot-refused':
         throw new Error(`'${message.type}' came at a time when it means nothing`)
     }
     return this.#isStopping ? 'stop' : 'continue'
   }
 
   /**
-   * For a request that asks for a snapshot of this volume: returns when it was taken. The main thread
-   * cuts as for anybody else, with a hold that this answers while it waits.
+   * For a request that asks for a snapshot of this volume. The main thread cuts as for anybody else; the request is
+   * parked meanwhile, for others may have to be served before the cut.
    */
   readonly takeSnapshot = (tag: string): void => {
-    const { inbox, post } = this.#options
-    post({ type: 'snapshot-wanted', tag })
-    for (;;) {
-      const message = inbox.take()
-      if (message.type === 'snapshot-taken') return
-      if (message.type === 'snapshot-refused') throw new FsError(message.code, message.message)
-      // The main thread waits for this thread's end, and takes no snapshot until then.
-      if (this.handle(message) === 'stop') throw new FsError('ENODEV', 'it is being unmounted')
+    const state = this.#wanted.get(tag)
+    if (state === undefined) {
+      this.#wanted.set(tag, 'under way')
+      this.#options.post({ type: 'snapshot-wanted', tag })
     }
+    if (state === undefined || state === 'under way') throw new RequestParked(`snapshot ${tag}`)
+    this.#wanted.delete(tag)
+    if (state !== 'taken') throw state
+  }
+
+  #hold(id: number): void {
+    this.#holdIdNext = undefined
+    this.#options.post({ type: 'held', id })
+    this.#waitForCut()
   }
 
   #waitForCut(): void {

@@ -14,7 +14,7 @@ import type {
 
 export interface VolumeThreadEvents {
   log: Log
-  /** `mkdir .snapshots/TAG`: the thread waits inside the request until `answerWanted`. */
+  /** `mkdir .snapshots/TAG`: the request is parked until `answerWanted`. */
   onSnapshotWanted: (tag: string) => void
 }
 
@@ -126,9 +126,9 @@ export class VolumeThread {
     return done
   }
 
-  answerWanted(refusal?: { code: ErrnoCode; message: string }): void {
-    if (refusal === undefined) this.#send({ type: 'snapshot-taken' })
-    else this.#send({ type: 'snapshot-refused', ...refusal })
+  answerWanted(tag: string, refusal?: { code: ErrnoCode; message: string }): void {
+    if (refusal === undefined) this.#send({ type: 'snapshot-taken', tag })
+    else this.#send({ type: 'snapshot-refused', tag, ...refusal })
   }
 
   status(): Promise<ThreadStatus> {

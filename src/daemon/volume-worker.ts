@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { parentPort, workerData } from 'node:worker_threads'
@@ -9,6 +10,7 @@ import { O } from '../base/open-flags.js'
 import { fuseNativeLimits, mountFuseNative } from '../fuse/fuse-native-transport.js'
 import { runNativeTransport } from '../fuse/native-transport.js'
 import { VolumeStore } from '../store/volume-store.js'
+import { FlushMarker } from '../view/flush-marker.js'
 import { VolumeView } from '../view/volume-view.js'
 import { TreeVolume } from '../volume/tree-volume.js'
 import { failureOf } from './failure-of.js'
@@ -62,6 +64,10 @@ async function run(): Promise<void> {
 
 async function open(volume: TreeVolume, store: VolumeStore, isMountedOver: boolean): Promise<void> {
   const heapCare = new HeapCare(garbageCollector())
+  const flushMarker = new FlushMarker(
+    (pid) => existsSync(`/proc/self/task/${pid}`),
+    () => native().signalEventFd(data.wakeFd),
+  )
   const service: VolumeService = new VolumeService({
     inbox,
     post,
@@ -73,9 +79,14 @@ async function open(volume: TreeVolume, store: VolumeStore, isMountedOver: boole
       store.indexPending()
       heapCare.look(view.nodeCount)
     },
+    isCatchingUp: () => flushMarker.isCatchingUp,
   })
   const { takeSnapshot } = service
-  const view: VolumeView = new VolumeView(volume, { isMountedOver, takeSnapshot })
+  const view: VolumeView = new VolumeView(volume, {
+    isMountedOver,
+    takeSnapshot,
+    flushMarker,
+  })
   const collisions = volume.collisions.map(textOf)
   const tookMs = Math.round(store.recovery.tookMs)
   post({ type: 'opened', collisions, recovery: { ...store.recovery, tookMs } })
@@ -130,15 +141,16 @@ async function serveFuseNative(
 ): Promise<void> {
   const { mountPoint, source, allowOther } = order
   const options = { fileSystem, mountPoint, source, allowOther, log }
-  const { unmounted } = await mountFuseNative(options)
+  const mounted = await mountFuseNative(options)
   negotiated = { without: fuseNativeLimits }
   const stopped = new Promise<void>((resolve) => {
     port?.on('message', (message: ToVolumeThread) => {
       if (service.handle(message) === 'stop') resolve()
+      mounted.retryParked()
     })
   })
   post({ type: 'serving' })
-  await Promise.race([unmounted, stopped])
+  await Promise.race([mounted.unmounted, stopped])
   port?.removeAllListeners('message')
 }
 

@@ -3,6 +3,7 @@ import { Failure } from '../base/failure.js'
 import type { Session } from '../base/native.js'
 import type { Operation } from './call.js'
 import { Call } from './call.js'
+import { RequestParked } from './file-system.js'
 import type { FileSystem } from './file-system.js'
 import type { Agreement } from './negotiation.js'
 import { attributeOperations } from './operations/attributes.js'
@@ -35,6 +36,8 @@ const brokenHandler = new FsError('EIO', 'failure in a handler').errno
 /** Has each request answered by the FileSystem, exactly once. */
 export class Dispatcher {
   readonly #call: Call
+  /** Copies, the oldest first. Bounded by those who wait: a handful, since what waits is rare and holds a lock. */
+  readonly #parked: Uint8Array[] = []
   readonly #log: (line: string) => void
 
   constructor(options: {
@@ -65,9 +68,24 @@ export class Dispatcher {
       if (!request.hasBody(operation.bodyBytesMin)) throw new FsError('EINVAL', 'truncated request')
       return operation.answer(this.#call)
     } catch (error) {
+      if (error instanceof RequestParked) {
+        this.#parked.push(request.copy())
+        return noReply
+      }
       const errno = this.#errnoOf(error)
       return operation.isSilent === true ? noReply : reply.error(errno)
     }
+  }
+
+  /** Puts the parked requests again, in turn, until one is answered. Returns as `dispatch` does. */
+  retryParked(): number {
+    for (let count = this.#parked.length; count > 0; count--) {
+      const copy = this.#parked.shift()
+      if (copy === undefined) break
+      const replyBytes = this.dispatch(this.#call.request.put(copy))
+      if (replyBytes !== noReply) return replyBytes
+    }
+    return noReply
   }
 
   /** The one place where what a handler throws becomes an errno. */

@@ -3,10 +3,18 @@ import type { ByteString } from '../base/bytes.js'
 import type { ReadPlan } from '../base/read-plan.js'
 
 /**
+ * Thrown by a FileSystem in place of an answer: it has to wait for what other requests must bring about. Nothing has
+ * been done; the transport puts the same request again after its next wake, until it is answered.
+ */
+export class RequestParked extends Error {
+  override readonly name = 'RequestParked'
+}
+
+/**
  * What a mount shows: the interface between the FUSE protocol and the views.
  *
  * Every call is synchronous and runs on the volume's one thread, one at a time. A failure is thrown
- * as FsError; anything else thrown is a bug, answered EIO. `reply`, `entry`, `caller` and `change`
+ * as FsError; anything else thrown is a bug, answered EIO (but see RequestParked). `reply`, `entry`, `caller` and `change`
  * objects belong to the transport and are valid during the call only; an implementation fills the
  * first two and keeps none of them.
  *

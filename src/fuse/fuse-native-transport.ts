@@ -7,6 +7,7 @@ import { fileURLToPath } from 'node:url'
 import { promisify } from 'node:util'
 import { FsError } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
+import { RequestParked } from './file-system.js'
 import type { FileSystem } from './file-system.js'
 import type { FromHost, PathCall, ToHost } from './fuse-native-messages.js'
 import { PathFileSystem } from './path-file-system.js'
@@ -27,6 +28,7 @@ import type { PathOperation } from './path-operations.js'
  * - inode numbers beyond 31 bits: made up, the same only while they are remembered; link counts of 0;
  * - times to live for each name, invalidation, cached listings: the kernel asks for a name again after a
  *   second, and for attributes each time;
+ * - shared mappings in a snapshot: what a program has not synced by then may come too late for it;
  * - renaming over an open file as one step: the old file goes first;
  * - mounting over an origin that is a mount point itself;
  * - names of extended attributes that are not UTF-8; more than 2^32 files in statfs.
@@ -44,6 +46,7 @@ export const fuseNativeLimits: readonly string[] = [
   'changing one time alone',
   'inode numbers beyond 31 bits',
   'per-entry TTL',
+  'shared mappings in a snapshot',
   'invalidation',
 ]
 
@@ -61,6 +64,8 @@ export interface FuseNativeMount {
   readonly unmounted: Promise<void>
   /** Failure while it is busy. */
   unmount(): Promise<void>
+  /** Puts parked requests again: what they wait for may have come. */
+  retryParked(): void
 }
 
 const ioError = new FsError('EIO', 'failure in a handler').errno
@@ -121,6 +126,7 @@ class Host implements FuseNativeMount {
   readonly #options: FuseNativeOptions
   readonly #paths: PathFileSystem
   readonly #process: ChildProcess
+  readonly #parked: { id: number; call: PathCall }[] = []
   #stderr = ''
   #isMounted = false
   #resolveUnmounted!: () => void
@@ -167,6 +173,10 @@ class Host implements FuseNativeMount {
     await this.unmounted
   }
 
+  retryParked(): void {
+    for (const { id, call } of this.#parked.splice(0)) this.#answer(id, call)
+  }
+
   #send(message: ToHost): void {
     if (this.#process.connected) this.#process.send(message)
   }
@@ -197,7 +207,8 @@ class Host implements FuseNativeMount {
       const value = paths[call.operation](...call.args)
       this.#send({ type: 'answer', id, errno: 0, value })
     } catch (error) {
-      this.#send({ type: 'answer', id, errno: this.#errnoOf(call, error), value: undefined })
+      if (error instanceof RequestParked) this.#parked.push({ id, call })
+      else this.#send({ type: 'answer', id, errno: this.#errnoOf(call, error), value: undefined })
     }
   }
 

@@ -60,11 +60,11 @@ function serve(session: Session, dispatcher: Dispatcher, onWake: () => 'continue
   let replyBytes = 0
   for (;;) {
     const requestBytes = session.exchange(replyBytes)
-    replyBytes = 0
     if (requestBytes > 0) {
       replyBytes = dispatcher.dispatch(requestBytes)
     } else if (requestBytes === 0) {
       if (onWake() === 'stop') return
+      replyBytes = dispatcher.retryParked()
     } else {
       if (goneErrnos.includes(requestBytes)) return
       throw fsErrorOf(requestBytes, 'receive a request')

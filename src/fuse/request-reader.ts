@@ -40,6 +40,17 @@ export class RequestReader {
     return true
   }
 
+  /** A copy of the whole request, header included. */
+  copy(): Uint8Array {
+    return Uint8Array.prototype.slice.call(this.#bytes, 0, this.#end)
+  }
+
+  /** Puts a copied request back in the place of the one that is there; returns its length. */
+  put(copy: Uint8Array): number {
+    this.#bytes.set(copy)
+    return copy.length
+  }
+
   get opcode(): number {
     return this.#view.getUint32(InHeader.opcode, true)
   }

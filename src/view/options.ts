@@ -1,9 +1,16 @@
+import type { FlushMarker } from './flush-marker.js'
+
 /** How a volume is shown. */
 export interface ViewOptions {
   /** The mount hides the origin, so nobody else can change it: the kernel may trust what it was told for ever. */
   readonly isMountedOver: boolean
-  /** mkdir .snapshots/TAG: takes a snapshot with that tag before it returns. Throws FsError. */
+  /**
+   * mkdir .snapshots/TAG: a snapshot with that tag was taken if it returns. Throws FsError, and RequestParked until it
+   * is known.
+   */
   readonly takeSnapshot: (tag: string) => void
+  /** Learns who opens the root, if the transport tells who calls. */
+  readonly flushMarker?: FlushMarker
 }
 
 /** For ever: below a snapshot nothing changes, and what bygone itself changes it tells the kernel. */

@@ -3,6 +3,7 @@ import { byteStringOfText, textOf } from '../base/bytes.js'
 import type { ByteString } from '../base/bytes.js'
 import { FsError } from '../base/errno.js'
 import type { Label } from '../base/ids.js'
+import { RequestParked } from '../fuse/file-system.js'
 import type { AttributesReply, Entry, OpenReply } from '../fuse/file-system.js'
 import { plainSnapshotName } from '../store/snapshot-name.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
@@ -36,6 +37,8 @@ export class SnapshotsView {
   readonly #handles: HandleTable
   readonly #past: PastView
   readonly #takeSnapshot: (tag: string) => void
+  /** Tags that requests are waiting for. */
+  readonly #asked = new Set<string>()
   readonly #directory = new SnapshotsNode()
 
   constructor(
@@ -91,10 +94,19 @@ export class SnapshotsView {
       throw new FsError('EINVAL', `${tag} can't be a tag`)
     }
     const { snapshots } = this.#volume
-    if (snapshots.some((each) => plainSnapshotName(each.name) === tag || each.tags.includes(tag))) {
+    const isAsked = this.#asked.delete(tag)
+    if (
+      !isAsked &&
+      snapshots.some((each) => plainSnapshotName(each.name) === tag || each.tags.includes(tag))
+    ) {
       throw new FsError('EEXIST', `there is a snapshot ${tag}`)
     }
-    this.#takeSnapshot(tag)
+    try {
+      this.#takeSnapshot(tag)
+    } catch (error) {
+      if (error instanceof RequestParked) this.#asked.add(tag)
+      throw error
+    }
     this.lookup(name, entry)
   }
 

@@ -23,6 +23,7 @@ import {
 import { OriginNode } from '../volume/origin-node.js'
 import { PastNode } from '../volume/past-node.js'
 import type { TreeVolume } from '../volume/tree-volume.js'
+import type { FlushMarker } from './flush-marker.js'
 import { HandleTable } from './handle-table.js'
 import type { Handle } from './handle-table.js'
 import { LiveView } from './live-view.js'
@@ -48,9 +49,11 @@ export class VolumeView implements FileSystem {
   readonly #past: PastView
   readonly #snapshots: SnapshotsView
   readonly #statfs = new Float64Array(statfsFields)
+  readonly #flushMarker: FlushMarker | undefined
 
   constructor(volume: TreeVolume, options: ViewOptions) {
     this.#volume = volume
+    this.#flushMarker = options.flushMarker
     this.#nodes = new NodeTable(volume.origin.root)
     this.#live = new LiveView(volume, this.#nodes, this.#handles, options.isMountedOver)
     this.#past = new PastView(volume, this.#nodes, this.#handles)
@@ -292,7 +295,7 @@ export class VolumeView implements FileSystem {
     return [store.syncFd()]
   }
 
-  opendir(id: number, _caller: Caller, reply: OpenReply): void {
+  opendir(id: number, caller: Caller, reply: OpenReply): void {
     const node = this.#nodes.get(id)
     if (node instanceof PastNode) this.#past.openDirectory(node, reply)
     else if (node instanceof SnapshotsNode) this.#snapshots.openDirectory(reply)
@@ -303,11 +306,13 @@ export class VolumeView implements FileSystem {
         ? rootSource(this.#volume, this.#live, this.#snapshots)
         : this.#live.source(node)
       this.#live.openDirectory(node, source, reply)
+      if (isRoot) this.#flushMarker?.opened(caller.pid, reply.handle)
     }
   }
 
   releasedir(number: number): void {
     this.release(number)
+    this.#flushMarker?.released(number)
   }
 
   readdir(number: number, offset: number, sink: DirectorySink): void {

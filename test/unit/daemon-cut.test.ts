@@ -4,6 +4,7 @@ import type { Label } from '../../src/base/ids.js'
 import { cutAtOnce } from '../../src/daemon/cut.js'
 import type { FromVolumeThread, ToVolumeThread } from '../../src/daemon/thread-protocol.js'
 import { VolumeService } from '../../src/daemon/volume-service.js'
+import { RequestParked } from '../../src/fuse/file-system.js'
 import type { SnapshotRecord } from '../../src/store/snapshot-record.js'
 
 function record(label: number): SnapshotRecord {
@@ -55,10 +56,15 @@ test('a commit that fails releases them all', async () => {
 })
 
 /** A volume's side of the conversation, with the main thread's messages laid out in advance. */
-function service(messages: ToVolumeThread[]) {
+function service(
+  messages: ToVolumeThread[],
+  isCatchingUp: () => boolean = () => false,
+  polledMax = Infinity,
+) {
   const log: unknown[] = []
+  let polled = 0
   const inbox = {
-    poll: () => messages.shift(),
+    poll: () => (polled++ < polledMax ? messages.shift() : undefined),
     take: () => {
       const message = messages.shift()
       if (message === undefined) throw new Error('would wait for ever')
@@ -71,6 +77,7 @@ function service(messages: ToVolumeThread[]) {
     cut: (each) => log.push(`cut ${each.label}`),
     status: () => ({ negotiated: {}, gauges: {} }),
     idle: () => log.push('idle'),
+    isCatchingUp,
   })
   return { made, log }
 }
@@ -104,13 +111,42 @@ test('a held volume still tells its status, and remembers to stop', () => {
   ])
 })
 
-test('a request that wants a snapshot is cut by the same hold as any other', () => {
+test('a hold waits for what a sync of the mount has set off', () => {
+  let isCatchingUp = true
+  const { made, log } = service(
+    [{ type: 'hold', id: 1 }, { type: 'idle' }, { type: 'cut', record: record(1) }],
+    () => isCatchingUp,
+    2,
+  )
+  made.onWake()
+  expect(log).toEqual(['idle'])
+  isCatchingUp = false
+  made.onWake()
+  expect(log).toEqual(['idle', { type: 'held', id: 1 }, 'cut 1', { type: 'cut-done' }])
+})
+
+test('a hold that was given up while it waited never comes', () => {
+  let isCatchingUp = true
+  const { made, log } = service([{ type: 'hold', id: 1 }, { type: 'release' }], () => isCatchingUp)
+  made.onWake()
+  isCatchingUp = false
+  made.onWake()
+  expect(log).toEqual([])
+})
+
+test('a request that wants a snapshot is parked until it was taken, and asks but once', () => {
   const { made, log } = service([
     { type: 'hold', id: 1 },
     { type: 'cut', record: record(1) },
-    { type: 'snapshot-taken' },
+    { type: 'snapshot-taken', tag: 'tag' },
   ])
-  made.takeSnapshot('tag')
+  const take = () => {
+    made.takeSnapshot('tag')
+  }
+  expect(take).toThrow(RequestParked)
+  expect(take).toThrow(RequestParked)
+  made.onWake()
+  expect(take).not.toThrow()
   expect(log).toEqual([
     { type: 'snapshot-wanted', tag: 'tag' },
     { type: 'held', id: 1 },
@@ -120,16 +156,15 @@ test('a request that wants a snapshot is cut by the same hold as any other', () 
 })
 
 test('a request whose snapshot is refused fails with the errno that the refusal names', () => {
-  const { made } = service([{ type: 'snapshot-refused', code: 'EEXIST', message: 'taken' }])
-  expect(() => {
+  const { made } = service([
+    { type: 'snapshot-refused', tag: 'tag', code: 'EEXIST', message: 'taken' },
+  ])
+  const take = () => {
     made.takeSnapshot('tag')
-  }).toThrow(FsError)
-})
-
-test('a request that wants a snapshot does not wait for one when the volume must stop', () => {
-  const { made } = service([{ type: 'stop' }])
-  expect(() => {
-    made.takeSnapshot('tag')
-  }).toThrow('ENODEV')
-  expect(made.onWake()).toBe('stop')
+  }
+  expect(take).toThrow(RequestParked)
+  made.onWake()
+  expect(take).toThrow(FsError)
+  // It is over: the next one asks anew.
+  expect(take).toThrow(RequestParked)
 })

@@ -40,7 +40,11 @@ function world() {
         return Promise.resolve()
       },
     }
-    return { id, thread }
+    const flush = () => {
+      events.push(`flush ${name}`)
+      return Promise.resolve()
+    }
+    return { id, thread, flush }
   }
   return { catalog, events, add }
 }
@@ -58,7 +62,22 @@ test('volumes cut together get one name, later than any they have, and labels of
     ['@GMT-2026.11.21-12.00.06', 1],
     ['@GMT-2026.11.21-12.00.06', 2],
   ])
-  expect(events).toEqual(['hold b', 'hold a', 'cut b 1 committed', 'cut a 2 committed'])
+  expect(events).toEqual([
+    'flush b',
+    'flush a',
+    'hold b',
+    'hold a',
+    'cut b 1 committed',
+    'cut a 2 committed',
+  ])
+})
+
+test('a volume that cannot be flushed keeps the snapshot from being taken, and none is held', async () => {
+  const { catalog, events, add } = world()
+  const stuck = { ...add('a'), flush: () => Promise.reject(new Error('stuck')) }
+  await expect(takeSnapshots(catalog, [stuck], plain, at(noon))).rejects.toThrow('stuck')
+  expect(events).toEqual([])
+  expect(catalog.volumeById(stuck.id)?.snapshots).toEqual([])
 })
 
 test('snapshots in one second are a second apart', async () => {

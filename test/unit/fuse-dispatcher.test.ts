@@ -5,6 +5,7 @@ import type { ByteString } from '../../src/base/bytes.js'
 import { FsError } from '../../src/base/errno.js'
 import { newAttributeChange } from '../../src/fuse/blank.js'
 import { Dispatcher } from '../../src/fuse/dispatcher.js'
+import { RequestParked } from '../../src/fuse/file-system.js'
 import type { FileSystem } from '../../src/fuse/file-system.js'
 import { Opcode } from '../../src/fuse/opcodes.js'
 import { FakeSession } from '../support/fake-session.js'
@@ -1041,4 +1042,27 @@ describe('whatever comes', () => {
     })
     expect(reply).toEqual(failure(-75))
   })
+})
+
+test('a parked request is put again, whole, and answered once', () => {
+  let isReady = false
+  const scripted = new ScriptedFileSystem({
+    mkdir: (_parent, _name, _mode, _caller, entry) => {
+      if (!isReady) throw new RequestParked('not yet')
+      entry.node = node
+    },
+  })
+  const { fileSystem } = scripted
+  const dispatcher = new Dispatcher({ fileSystem, session, log: (line) => logged.push(line) })
+  const parked = ask(Opcode.mkdir, u32(0o755), u32(0), string('first'))
+  expect(dispatcher.dispatch(session.put(parked))).toBe(0)
+  // Another one takes the buffer meanwhile.
+  dispatcher.dispatch(session.put(ask(Opcode.unlink, string('another-and-longer-name'))))
+  expect(dispatcher.retryParked()).toBe(0)
+  isReady = true
+  const answered = replyMessage(session.sent(dispatcher.retryParked()))
+  expect(answered).toMatchObject({ error: 0, unique: requestUnique })
+  expect(dispatcher.retryParked()).toBe(0)
+  const names = scripted.calls.filter(([call]) => call === 'mkdir').map((call) => call[2])
+  expect(names).toEqual(['first', 'first', 'first'])
 })
