@@ -78,6 +78,7 @@ async function open(volume: TreeVolume, store: VolumeStore, isMountedOver: boole
     idle: () => {
       store.indexPending()
       heapCare.look(view.nodeCount)
+      store.sessions.keepAlive()
     },
     isCatchingUp: () => flushMarker.isCatchingUp,
   })
@@ -91,9 +92,22 @@ async function open(volume: TreeVolume, store: VolumeStore, isMountedOver: boole
   const tookMs = Math.round(store.recovery.tookMs)
   post({ type: 'opened', collisions, recovery: { ...store.recovery, tookMs } })
   const order = orderToServe(service)
+  if (order.type === 'stop') return
+  // After the mount is there, if it can be: from then on it hides the origin.
+  volume.beginSession()
   if (order.type === 'serve') serveNative(view, volume, service, order.fuseFd)
   else if (order.type === 'serve-fuse-native') await serveFuseNative(view, service, order)
-  else if (order.type !== 'stop') throw new Error(`'${order.type}' came before the order to serve`)
+  else throw new Error(`'${order.type}' came before the order to serve`)
+  endSession(volume)
+}
+
+/** If this can't be written (the disk is full), the next session knows less of what happened before it. */
+function endSession(volume: TreeVolume): void {
+  try {
+    volume.endSession()
+  } catch (error) {
+    log(failureOf(error, 'the end of the session was not noted').message)
+  }
 }
 
 /** V8's own, which JavaScript sees only if it was asked for. */

@@ -7,17 +7,20 @@ import {
   nameBytesMax,
   writeAttributesKey,
   writeChunkKey,
+  writeDriftKey,
   writeLocationKey,
   writeNameKey,
 } from './element-keys.js'
 import {
   checksumBytes,
   chunkValueBytesMin,
+  driftValueBytes,
   locationValueBytesMax,
   moveChunkValue,
   nameValueBytes,
   sealValue,
   writeChunkValue,
+  writeDriftValue,
   writeLocationValue,
   writeNameValue,
 } from './element-values.js'
@@ -77,6 +80,13 @@ export class Change {
     const key = this.#begin(locationValueBytesMax(location))
     const value = writeLocationKey(this.#record, key, object)
     this.#finish(value, writeLocationValue(this.#record, value, location))
+  }
+
+  /** Snapshots up to `label` can't rely any more on what the origin holds of the object. */
+  addDrift(object: ObjectId, label: Label): void {
+    const key = this.#begin(driftValueBytes)
+    const value = writeDriftKey(this.#record, key, object)
+    this.#finish(value, writeDriftValue(this.#record, value, label))
   }
 
   /** `place.dataOffset` counts from the start of the record's data until placeChunks. */

@@ -10,7 +10,14 @@ import { readU64be, writeU64be } from './integers.js'
  * A name ends with NUL, which no name contains: no name's keys can lie among another's.
  */
 
-export const Table = { meta: 0, names: 1, attributes: 2, chunks: 3, locations: 4 } as const
+export const Table = {
+  meta: 0,
+  names: 1,
+  attributes: 2,
+  chunks: 3,
+  locations: 4,
+  drifts: 5,
+} as const
 
 /** u8 table, u64be object. */
 export const objectPrefixBytes = 9
@@ -20,7 +27,8 @@ export const nameBytesMax = 1024
 export const keyBytesMax = objectPrefixBytes + nameBytesMax + 1 + labelBytes
 export const attributesKeyBytes = objectPrefixBytes + labelBytes
 export const chunkKeyBytes = objectPrefixBytes + 8 + labelBytes
-export const locationKeyBytes = objectPrefixBytes
+/** Of the tables without addresses and labels. */
+export const objectKeyBytes = objectPrefixBytes
 
 /** Each writes a key at `at` and returns where it ends. */
 export function writeObjectPrefix(to: Buffer, at: number, table: number, object: number): number {
@@ -67,6 +75,14 @@ export function writeLocationKey(to: Buffer, at: number, object: ObjectId): numb
   return writeObjectPrefix(to, at, Table.locations, object)
 }
 
+export function writeDriftKey(to: Buffer, at: number, object: ObjectId): number {
+  return writeObjectPrefix(to, at, Table.drifts, object)
+}
+
+export function hasLabels(table: number): boolean {
+  return table !== Table.locations && table !== Table.drifts
+}
+
 /** Reads parts of a key that lies at [at, end). */
 export function objectOfKey(key: Buffer, at: number): ObjectId {
   return readU64be(key, at + 1) as ObjectId
@@ -100,7 +116,8 @@ export function isElementKey(key: Buffer, at: number, end: number): boolean {
     case Table.chunks:
       return bytes === chunkKeyBytes && Number.isSafeInteger(chunkOfKey(key, at))
     case Table.locations:
-      return bytes === locationKeyBytes
+    case Table.drifts:
+      return bytes === objectKeyBytes
     default:
       return false
   }

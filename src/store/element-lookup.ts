@@ -64,25 +64,29 @@ export class ElementLookup {
   }
 
   /**
-   * The entry of the address with the lowest label at or above `label`; `key` is that of (address,
-   * label).
+   * The entry of the address with the lowest label at or above `label`, if that is at most `labelLast`;
+   * `key` is that of (address, label).
    */
   lowest(
     table: number,
     object: number,
     address: Address,
     label: number,
+    labelLast: number,
     key: Buffer,
   ): Buffer | undefined {
     const pending = lowestFrom(this.#pending.at(table, object, address), label)
     if (pending?.label !== label) {
       const cursor = this.#seek(table, object, key)
       if (cursor?.isAtEnd === false && isSameAddress(cursor.key, key)) {
-        const isLower = labelOfKey(cursor.key, cursor.key.length) < (pending?.label ?? Infinity)
-        if (isLower) return checkedPayload(cursor.key, cursor.value)
+        const indexed = labelOfKey(cursor.key, cursor.key.length)
+        if (indexed < (pending?.label ?? Infinity)) {
+          return indexed <= labelLast ? checkedPayload(cursor.key, cursor.value) : undefined
+        }
       }
     }
-    return pending && withoutChecksum(this.#pending.valueOf(pending))
+    if (pending === undefined || pending.label > labelLast) return undefined
+    return withoutChecksum(this.#pending.valueOf(pending))
   }
 
   /**

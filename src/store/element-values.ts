@@ -136,6 +136,17 @@ export function readLocationValue(from: Buffer, end: number): Location {
   return { isRetired: from[0] === 1, places, bornAfter: from.readUInt32LE(2) as Label }
 }
 
+export const driftValueBytes = 4
+
+export function writeDriftValue(to: Buffer, at: number, label: Label): number {
+  return to.writeUInt32LE(label, at)
+}
+
+export function readDriftValue(from: Buffer, end: number): Label {
+  if (end !== driftValueBytes) throw damaged('drift')
+  return from.readUInt32LE(0) as Label
+}
+
 export function damaged(what: string): FsError {
   return new FsError('EIO', `damaged element of the index: ${what}`)
 }

@@ -1,5 +1,5 @@
 import type { ByteString } from '../base/bytes.js'
-import { chunkOfKey, labelOfKey, nameOfKey, objectOfKey, Table } from './element-keys.js'
+import { chunkOfKey, hasLabels, labelOfKey, nameOfKey, objectOfKey, Table } from './element-keys.js'
 import { endOfPut, putHeaderBytes, valueStartOfPut } from './puts.js'
 
 /**
@@ -86,7 +86,7 @@ export class PendingPuts {
     const key = this.#puts
     const table = key[keyStart] ?? 0
     const object = objectOfKey(key, keyStart)
-    const label = table === Table.locations ? 0 : labelOfKey(key, start)
+    const label = hasLabels(table) ? labelOfKey(key, start) : 0
     const byAddress = this.#addressesOf(table, object)
     const address = this.#addressOf(table, keyStart, start)
     const first = byAddress.get(address)

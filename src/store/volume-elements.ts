@@ -4,10 +4,12 @@ import { readAttributesValue } from './attributes-value.js'
 import {
   chunkOfKey,
   keyBytesMax,
+  labelMax,
   nameOfKey,
   Table,
   writeAttributesKey,
   writeChunkKey,
+  writeDriftKey,
   writeLocationKey,
   writeNameKey,
   writeObjectPrefix,
@@ -15,6 +17,7 @@ import {
 import {
   checksumBytes,
   readChunkValue,
+  readDriftValue,
   readLocationValue,
   readNameValue,
 } from './element-values.js'
@@ -54,13 +57,14 @@ export class VolumeElements {
 
   findName(directory: ObjectId, name: ByteString, label: Label): NameElement | undefined {
     const key = this.#nameKey(directory, name, label)
-    const found = this.#lookup.lowest(Table.names, directory, name, label, key)
+    const found = this.#lookup.lowest(Table.names, directory, name, label, labelMax, key)
     return found && readNameValue(found, found.length)
   }
 
   findAttributes(object: ObjectId, label: Label): PreservedAttributes | undefined {
+    const labelLast = this.#labelLast(object, label)
     const key = this.#attributesKey(object, label)
-    const found = this.#lookup.lowest(Table.attributes, object, 0, label, key)
+    const found = this.#lookup.lowest(Table.attributes, object, 0, label, labelLast, key)
     return found && readAttributesValue(found, found.length)
   }
 
@@ -79,6 +83,13 @@ export class VolumeElements {
     // What an object that is gone for good leaves: its number may come to stand for another.
     const isForgotten = !location.isRetired && location.places.length === 0
     return isForgotten && location.bornAfter === 0 ? undefined : location
+  }
+
+  /** Snapshots up to this label can't rely on what the origin holds of the object; 0: all can. */
+  drift(object: ObjectId): Label | 0 {
+    const key = this.#view(writeDriftKey(this.#key, 0, object))
+    const found = this.#lookup.get(Table.drifts, object, key)
+    return found === undefined ? 0 : readDriftValue(found, found.length)
   }
 
   listNames(directory: ObjectId, label: Label): Map<ByteString, NameElement> {
@@ -111,12 +122,13 @@ export class VolumeElements {
     count: number,
     label: Label,
   ): (ChunkPlace | undefined)[] {
+    const labelLast = this.#labelLast(object, label)
     const places = new Array<ChunkPlace | undefined>(count).fill(undefined)
     const labels = new Array<number>(count).fill(Infinity)
     const pending = this.#pending.of(Table.chunks, object)
     for (let at = 0; pending !== undefined && at < count; at++) {
       const newer = lowestFrom(pending.get(first + at), label)
-      if (newer === undefined) continue
+      if (newer === undefined || newer.label > labelLast) continue
       const value = this.#pendingPayload(newer)
       places[at] = readChunkValue(value, value.length)
       labels[at] = newer.label
@@ -128,7 +140,7 @@ export class VolumeElements {
       (key, keyLabel, payload) => {
         const at = chunkOfKey(key, 0) - first
         if (at >= count) return false
-        if (keyLabel < (labels[at] ?? 0)) {
+        if (keyLabel < (labels[at] ?? 0) && keyLabel <= labelLast) {
           const value = payload()
           places[at] = readChunkValue(value, value.length)
         }
@@ -156,6 +168,12 @@ export class VolumeElements {
       if (key !== undefined) next = Math.min(next, chunkOfKey(key, 0))
     }
     return next === Infinity ? undefined : (next as ChunkIndex)
+  }
+
+  /** What was preserved after the object had drifted is nothing that this snapshot could believe. */
+  #labelLast(object: ObjectId, label: Label): number {
+    const drift = this.drift(object)
+    return drift !== 0 && drift >= label ? drift : labelMax
   }
 
   #pendingPayload(entry: PendingEntry): Buffer {

@@ -19,6 +19,7 @@ import { planPlace } from './place-plan.js'
 import { recover, type RecoveredVolume, type RecoveryReport } from './recovery.js'
 import { volumeIdBytesMax } from './segment.js'
 import { requestErrorOf } from './request-error.js'
+import { Sessions } from './sessions.js'
 import { failureOfSystem, renamedFailure } from './store-failure.js'
 import { VolumeElements } from './volume-elements.js'
 
@@ -52,6 +53,7 @@ export interface VolumeStoreStats {
  */
 export class VolumeStore {
   readonly recovery: RecoveryReport
+  readonly sessions: Sessions
   readonly #indexDirectory: string
   readonly #volumeId: string
   readonly #bootId: string
@@ -70,6 +72,7 @@ export class VolumeStore {
     bootId: string,
     lock: FileLock,
     recovered: RecoveredVolume,
+    sessions: Sessions,
   ) {
     this.#indexDirectory = recovered.indexDirectory
     this.#volumeId = volumeId
@@ -86,6 +89,7 @@ export class VolumeStore {
         this.#noteState()
       },
     })
+    this.sessions = sessions
     const lookup = new ElementLookup(this.#index, this.#pending)
     this.#elements = new VolumeElements(lookup, this.#pending)
     this.#writer = new ChangeWriter(this.#journal, this.#index, this.#pending, lookup)
@@ -103,8 +107,9 @@ export class VolumeStore {
       makePrivateDirectory(directory)
       const lock = FileLock.acquire(join(directory, 'lock'), `the volume in ${directory}`)
       try {
+        const sessions = Sessions.open(directory, bootId)
         const recovered = recover(directory, volumeId, bootId)
-        return new VolumeStore(options, volumeId, bootId, lock, recovered)
+        return new VolumeStore(options, volumeId, bootId, lock, recovered, sessions)
       } catch (error) {
         lock.release()
         throw error
@@ -208,6 +213,11 @@ export class VolumeStore {
   addPlace(plan: ReadPlan, place: ChunkPlace, skip: number, length: number): void {
     const fd = place.dataBytes > 0 ? this.#journal.fdOf(place.segment) : -1
     planPlace(plan, place, fd, skip, length)
+  }
+
+  /** Snapshots up to this label can't rely on what the origin holds of the object; 0: all can. */
+  drift(object: ObjectId): Label | 0 {
+    return this.#elements.drift(object)
   }
 
   syncFd(): number {

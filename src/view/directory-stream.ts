@@ -1,6 +1,6 @@
 import { FileType } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
-import { isErrno } from '../base/errno.js'
+import { FsError, isErrno } from '../base/errno.js'
 import type { DirectorySink, Entry } from '../fuse/file-system.js'
 import type { Listing } from '../volume/listing.js'
 import type { InodeNumber } from '../volume/past-node.js'
@@ -37,6 +37,7 @@ export class DirectoryStream {
 
   read(offset: number, sink: DirectorySink): void {
     const listing = this.#listingAt(offset)
+    assertMore(listing, offset)
     const inode = this.#inode
     let position = this.#readDots(offset, sink)
     while (position >= 0 && position < listing.end) {
@@ -51,6 +52,7 @@ export class DirectoryStream {
   /** The same with a lookup of each entry. */
   readWithEntries(offset: number, sink: DirectorySink): void {
     const listing = this.#listingAt(offset)
+    assertMore(listing, offset)
     let position = this.#readDots(offset, sink)
     while (position >= 0 && position < listing.end) {
       const next = listing.read(position)
@@ -97,5 +99,12 @@ export class DirectoryStream {
       return -1
     }
     return Math.max(offset - listingOffset, 0)
+  }
+}
+
+/** Whoever reads on behind the last entry of a listing that is not whole is told so. */
+function assertMore(listing: Listing, offset: number): void {
+  if (!listing.isWhole && offset >= listing.end + listingOffset) {
+    throw new FsError('EIO', 'what else was in the directory is not known any more')
   }
 }

@@ -113,13 +113,20 @@ export class ChunkPreserver {
       if (!this.#guards.isCurrent(object.guard)) this.#guards.allowAll(object.guard)
       return false
     }
-    if (!this.#guards.isCurrent(object.guard)) this.#reset(object)
-    return true
+    if (this.#guards.isCurrent(object.guard)) return !this.#isLost(object)
+    // The attributes first: they tell, also after a restart, how large the file was at the snapshot.
+    this.#preserver.begin().attributes(object.node).commit()
+    if (this.#isLost(object)) this.#guards.allowAll(object.guard)
+    else this.#reset(object)
+    return !this.#isLost(object)
+  }
+
+  /** It was changed unseen since the newest snapshot: there is nothing left to preserve. */
+  #isLost(object: OpenObject): boolean {
+    return this.#store.drift(object.node.object) === this.#epoch.newest
   }
 
   #reset(object: OpenObject): void {
-    // The attributes first: they tell, also after a restart, how large the file was at the snapshot.
-    this.#preserver.begin().attributes(object.node).commit()
     const preserved = this.#store.findAttributes(object.node.object, this.#epoch.newest)
     if (preserved === undefined) throw new Error('preserved attributes are missing')
     object.snapshotBytes = preserved.attributes.sizeBytes

@@ -12,10 +12,13 @@ export class Listing {
   type = 0
   name = '' as ByteString
 
+  /** False: there may have been more, which nobody can tell now. */
+  readonly isWhole: boolean
   readonly #bytes: Buffer
 
-  constructor(bytes: Buffer) {
+  constructor(bytes: Buffer, isWhole = true) {
     this.#bytes = bytes
+    this.isWhole = isWhole
   }
 
   get end(): number {
@@ -48,7 +51,7 @@ export class ListingBuilder {
     this.#parts.push(entry)
   }
 
-  build(): Listing {
-    return new Listing(Buffer.concat(this.#parts))
+  build(isWhole = true): Listing {
+    return new Listing(Buffer.concat(this.#parts), isWhole)
   }
 }

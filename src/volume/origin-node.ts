@@ -40,6 +40,9 @@ export class OriginNode {
   /** One of its links is the one in the retired directory, which the live tree does not count. */
   hasRetiredLink = false
 
+  /** Whether it was changed unseen is known to the store, see Drift. */
+  isLookedOver = false
+
   /** Equal to the newest label: it is known to be born since that snapshot. */
   bornLabel = -1
   /** Equal to the newest label: it is known to stand in that snapshot. */

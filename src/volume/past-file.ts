@@ -5,6 +5,8 @@ import type { ReadPlan } from '../base/read-plan.js'
 import type { ChunkPlace } from '../store/elements.js'
 import type { VolumeStore } from '../store/volume-store.js'
 import type { ChunkPreserver, OpenObject } from './chunk-preserver.js'
+import { lost } from './drift.js'
+import type { Drift } from './drift.js'
 import type { Origin } from './origin.js'
 import type { PastNode } from './past-node.js'
 
@@ -21,6 +23,8 @@ export class PastFile {
   readonly #object: OpenObject
   /** The object's file in the origin. */
   readonly #fd: number
+  /** Changed unseen since the snapshot: only what was preserved before can be read. */
+  readonly #hasDrifted: boolean
 
   constructor(
     node: PastNode,
@@ -28,6 +32,7 @@ export class PastFile {
     store: VolumeStore,
     origin: Origin,
     chunks: ChunkPreserver,
+    drift: Drift,
   ) {
     this.#node = node
     this.#sizeBytes = sizeBytes
@@ -35,6 +40,7 @@ export class PastFile {
     this.#origin = origin
     this.#chunks = chunks
     const inOrigin = node.tree.locate(node)
+    this.#hasDrifted = drift.hasDrifted(node.object, node.tree.label)
     // Holds the origin's node, so that its guard tells when a plan made here is out of date.
     this.#object = chunks.acquire(inOrigin)
     try {
@@ -50,13 +56,14 @@ export class PastFile {
     const { chunkBytes } = this.#chunks
     const { object, tree } = this.#node
     plan.begin(offset)
-    if (!this.#store.hasAnyChunk(object)) {
+    if (!this.#hasDrifted && !this.#store.hasAnyChunk(object)) {
       plan.begin(0)
       if (this.#sizeBytes > 0) plan.addFile(this.#fd, 0, this.#sizeBytes)
       plan.reachesEnd = true
       return this.#object.guard
     }
-    const wanted = Math.min(offset + Math.max(length, plannedBytesMin), this.#sizeBytes)
+    const lengthPlanned = this.#hasDrifted ? length : Math.max(length, plannedBytesMin)
+    const wanted = Math.min(offset + lengthPlanned, this.#sizeBytes)
     plan.reachesEnd = wanted === this.#sizeBytes
     if (offset >= wanted) return this.#object.guard
     const first = Math.floor(offset / chunkBytes)
@@ -66,7 +73,7 @@ export class PastFile {
     for (const place of places) {
       const chunkStart = Math.floor(position / chunkBytes) * chunkBytes
       const end = Math.min(chunkStart + chunkBytes, wanted)
-      if (place === undefined) plan.addFile(this.#fd, position, end - position)
+      if (place === undefined) this.#addOrigin(plan, position, end - position)
       else this.#store.addPlace(plan, place, position - chunkStart, end - position)
       position = end
     }
@@ -100,6 +107,11 @@ export class PastFile {
     this.#chunks.release(this.#object)
   }
 
+  #addOrigin(plan: ReadPlan, offset: number, length: number): void {
+    if (this.#hasDrifted) throw lost(this.#node.object)
+    plan.addFile(this.#fd, offset, length)
+  }
+
   #placeOf(chunk: number): ChunkPlace | undefined {
     const { object, tree } = this.#node
     return this.#store.findChunks(object, chunk as ChunkIndex, 1, tree.label)[0]
@@ -113,6 +125,7 @@ export class PastFile {
   }
 
   #seekOrigin(position: number, whence: number): number {
+    if (this.#hasDrifted) throw lost(this.#node.object)
     try {
       return checked(this.#origin.native.seek(this.#fd, position, whence), 'seek')
     } catch (error) {

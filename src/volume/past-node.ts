@@ -15,6 +15,9 @@ export class PastNode implements Route {
   /** Directories, once used: where its names without elements are. Holds a reference of the origin node. */
   origin: OriginNode | undefined
 
+  /** Directories, once used: it was changed unseen since the snapshot, so its names may not be all. */
+  hasDrifted = false
+
   readonly tree: PastTree
   readonly object: ObjectId
   readonly parent: PastNode | undefined

@@ -6,6 +6,8 @@ import type { Label, ObjectId } from '../base/ids.js'
 import { O } from '../base/open-flags.js'
 import type { PreservedAttributes } from '../store/elements.js'
 import type { VolumeStore } from '../store/volume-store.js'
+import { lost } from './drift.js'
+import type { Drift } from './drift.js'
 import { Listing, ListingBuilder } from './listing.js'
 import type { Locator } from './locator.js'
 import { isForeignObject } from './origin.js'
@@ -28,6 +30,7 @@ export class PastTree {
   readonly #store: VolumeStore
   readonly #locator: Locator
   readonly #hidden: HiddenNames
+  readonly #drift: Drift
   readonly #nodes = new Map<ObjectId, PastNode>()
   readonly #inode = { high: 0, low: 0 }
 
@@ -37,12 +40,14 @@ export class PastTree {
     store: VolumeStore,
     locator: Locator,
     hidden: HiddenNames,
+    drift: Drift,
   ) {
     this.label = label
     this.#origin = origin
     this.#store = store
     this.#locator = locator
     this.#hidden = hidden
+    this.#drift = drift
     const { object } = origin.root
     this.root = new PastNode(this, object, undefined, '' as ByteString, FileType.directory, false)
     this.#nodes.set(object, this.root)
@@ -56,12 +61,20 @@ export class PastTree {
     if (directory.isForeign) return undefined
     if (directory === this.root && this.#hidden.has(name)) return undefined
     const element = this.#store.findName(directory.object, name, this.label)
-    if (element?.object === 0) return undefined
+    if (element?.object === 0) {
+      // It may be absent only since the directory was changed unseen.
+      if (this.#store.drift(directory.object) >= this.label) throw lost(directory.object)
+      return undefined
+    }
     if (element !== undefined) {
       return this.child(directory, name, element.object, element.type << 12)
     }
     const inOrigin = this.#originOf(directory)
-    if (!this.#origin.statName(inOrigin, name)) return undefined
+    const isFound = this.#origin.statName(inOrigin, name)
+    if (directory.hasDrifted && (!isFound || this.#drift.isBornUnseen(this.label))) {
+      throw lost(directory.object)
+    }
+    if (!isFound) return undefined
     return this.child(directory, name, this.#origin.objectFromStat(), this.#origin.typeFromStat())
   }
 
@@ -98,22 +111,23 @@ export class PastTree {
   list(directory: PastNode): Listing {
     if (directory.isForeign) return new ListingBuilder().build()
     const elements = this.#store.listNames(directory.object, this.label)
-    const current = this.#listOrigin(directory)
-    const isPlain = elements.size === 0 && directory !== this.root
+    const inOrigin = this.#originOf(directory)
+    const current = this.#listOrigin(inOrigin)
+    const isPlain = elements.size === 0 && directory !== this.root && !directory.hasDrifted
     if (isPlain) return current
     const builder = new ListingBuilder()
     for (let position = 0; position < current.end;) {
       position = current.read(position)
       const isHidden = directory === this.root && this.#hidden.has(current.name)
-      if (!isHidden && !elements.has(current.name)) {
-        builder.add(current.ino, current.type, current.name)
-      }
+      if (isHidden || elements.has(current.name)) continue
+      if (directory.hasDrifted && !this.#isOld(inOrigin, current.name)) continue
+      builder.add(current.ino, current.type, current.name)
     }
     for (const [name, element] of elements) {
       const isHidden = directory === this.root && this.#hidden.has(name)
       if (element.object !== 0 && !isHidden) builder.add(element.object, element.type, name)
     }
-    return builder.build()
+    return builder.build(!directory.hasDrifted)
   }
 
   readlink(node: PastNode): ByteString {
@@ -184,8 +198,10 @@ export class PastTree {
 
   #withOrigin<T>(node: PastNode, use: (inOrigin: OriginNode) => T): T {
     const inOrigin = node.origin ?? this.#locator.find(node)
-    if (node.origin !== undefined) this.#origin.statNode(inOrigin)
     try {
+      if (node.origin !== undefined) this.#origin.statNode(inOrigin)
+      // A directory that has drifted shows what it is today, so that what is below it can be reached.
+      if (!node.isDirectory) this.#drift.assertSame(node.object, this.label)
       return use(inOrigin)
     } finally {
       this.#origin.release(inOrigin)
@@ -195,15 +211,21 @@ export class PastTree {
   #originOf(directory: PastNode): OriginNode {
     if (directory.origin === undefined) {
       const found = this.#locator.find(directory)
+      directory.hasDrifted = this.#drift.hasDrifted(directory.object, this.label)
       found.references++
       directory.origin = found
     }
     return directory.origin
   }
 
-  #listOrigin(directory: PastNode): Listing {
+  /** Whether the name may have been there at the snapshot. `stat` is not kept. */
+  #isOld(directory: OriginNode, name: ByteString): boolean {
+    return this.#origin.statName(directory, name) && !this.#drift.isBornUnseen(this.label)
+  }
+
+  #listOrigin(directory: OriginNode): Listing {
     const { native } = this.#origin
-    const fd = this.#openDirectory(this.#originOf(directory))
+    const fd = this.#openDirectory(directory)
     try {
       const bytes = native.readDirectory(fd)
       if (typeof bytes === 'number') throw fsErrorOf(bytes, 'readdir')

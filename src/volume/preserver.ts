@@ -6,6 +6,7 @@ import type { Change } from '../store/change.js'
 import type { Location } from '../store/elements.js'
 import type { VolumeStore } from '../store/volume-store.js'
 import type { Births } from './births.js'
+import type { Drift } from './drift.js'
 import type { Epoch } from './epoch.js'
 import type { Origin } from './origin.js'
 import type { OriginNode, Place } from './origin-node.js'
@@ -25,16 +26,18 @@ export class Preserver {
   readonly #origin: Origin
   readonly #births: Births
   readonly #epoch: Epoch
+  readonly #drift: Drift
   readonly #attributes = new Attributes()
   #change: Change
   /** Nodes whose attributes are in the change: marked only when it is committed. */
   readonly #marked: OriginNode[] = []
 
-  constructor(store: VolumeStore, origin: Origin, births: Births, epoch: Epoch) {
+  constructor(store: VolumeStore, origin: Origin, births: Births, epoch: Epoch, drift: Drift) {
     this.#store = store
     this.#origin = origin
     this.#births = births
     this.#epoch = epoch
+    this.#drift = drift
     this.#change = store.change()
   }
 
@@ -46,7 +49,10 @@ export class Preserver {
 
   commit(): void {
     this.#store.commit(this.#change)
-    for (const node of this.#marked) node.attributesLabel = this.#epoch.newest
+    for (const node of this.#marked) {
+      node.attributesLabel = this.#epoch.newest
+      node.isLookedOver = true
+    }
     this.#marked.length = 0
   }
 
@@ -75,6 +81,8 @@ export class Preserver {
     if (node.attributesLabel === newest || this.#marked.includes(node)) return this
     if (this.#births.isBorn(node)) return this
     this.#marked.push(node)
+    // What it is now no snapshot has ever seen; all that the newest one can be told is that.
+    if (this.#drift.note(node, this.#change) === newest) return this
     if (this.#store.hasAttributes(node.object, newest)) return this
     this.#origin.withPath(node, (fd) => {
       checked(this.#origin.native.statAt(fd, '' as ByteString, this.#origin.stat), 'stat')

@@ -3,13 +3,16 @@ import type { ByteString } from '../base/bytes.js'
 import type { Label } from '../base/ids.js'
 import { native } from '../base/native.js'
 import type { Guards } from '../base/native.js'
-import { O } from '../base/open-flags.js'
+import { StatField } from '../base/attributes.js'
+import type { Instant } from '../base/instant.js'
+import { O, UTIME_NOW } from '../base/open-flags.js'
 import { checked, fsErrorOf } from '../base/errno.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
 import type { VolumeStore } from '../store/volume-store.js'
 import { Births } from './births.js'
 import { ChunkPreserver } from './chunk-preserver.js'
 import { DescriptorBudget } from './descriptor-budget.js'
+import { Drift } from './drift.js'
 import { Epoch } from './epoch.js'
 import { bygoneDirectory, HiddenNames } from './hidden-names.js'
 import { Listing } from './listing.js'
@@ -46,6 +49,7 @@ export class TreeVolume {
   readonly files: LiveFiles
   readonly chunks: ChunkPreserver
   readonly births: Births
+  readonly drift: Drift
   readonly hidden = new HiddenNames()
   readonly #descriptors: DescriptorBudget
   readonly #locator: Locator
@@ -63,8 +67,9 @@ export class TreeVolume {
     this.origin = new Origin(addon, options.originFd, retiredFd, directoriesMax)
     this.guards = new addon.Guards()
     this.guards.setEpoch(this.#epoch.newest)
+    this.drift = new Drift(this.store, this.origin)
     this.births = new Births(this.store, this.origin, this.#epoch)
-    const preserver = new Preserver(this.store, this.origin, this.births, this.#epoch)
+    const preserver = new Preserver(this.store, this.origin, this.births, this.#epoch, this.drift)
     this.#retirement = new Retirement(this.origin)
     this.chunks = new ChunkPreserver(
       options.chunkBytes,
@@ -131,17 +136,40 @@ export class TreeVolume {
 
   /** A snapshot as a tree, with nodes of its own. */
   past(record: SnapshotRecord): PastTree {
-    return new PastTree(record.label, this.origin, this.store, this.#locator, this.hidden)
+    return new PastTree(
+      record.label,
+      this.origin,
+      this.store,
+      this.#locator,
+      this.hidden,
+      this.drift,
+    )
   }
 
   openPast(node: PastNode, sizeBytes: number): PastFile {
     if (node.isForeign) throw new FsError('EXDEV', 'another file system is mounted here')
-    return new PastFile(node, sizeBytes, this.store, this.origin, this.chunks)
+    return new PastFile(node, sizeBytes, this.store, this.origin, this.chunks, this.drift)
+  }
+
+  /**
+   * From now on nobody changes the origin but through the mount: what was changed since the session
+   * before was changed unseen. Throws Failure.
+   */
+  beginSession(): void {
+    const { sessions } = this.store
+    sessions.begin(this.#now(), this.#snapshots[0]?.label ?? 0, this.#epoch.newest)
+    this.drift.setGaps(sessions.gaps)
+  }
+
+  /** Nothing more is changed through the mount. Throws Failure. */
+  endSession(): void {
+    this.store.sessions.end(this.#now())
   }
 
   gauges(): Record<string, number> {
     return {
       snapshots: this.#snapshots.length,
+      gaps: this.drift.gapCount,
       originNodes: this.origin.nodeCount,
       directoryDescriptors: this.origin.directories.size,
       openObjects: this.chunks.openCount,
@@ -149,6 +177,14 @@ export class TreeVolume {
       retired: this.#retirement.retiredCount,
       ...this.store.stats(),
     }
+  }
+
+  /** By the clock of the origin's file system, which need not be this machine's. */
+  #now(): Instant {
+    const { native, retired, stat } = this.origin
+    checked(native.utimensPath(retired.heldFd, 0, UTIME_NOW, 0, UTIME_NOW), 'utimens')
+    this.origin.statNode(retired)
+    return { sec: stat[StatField.ctimeSec] ?? 0, nsec: stat[StatField.ctimeNsec] ?? 0 }
   }
 
   /** The store's owner closes it afterwards. */

@@ -52,6 +52,7 @@ class World {
       [this.#putName, 30],
       [this.#putAttributes, 10],
       [this.#putLocation, 10],
+      [this.#putDrift, 1],
       [this.#putChunks, 15],
       [this.#index, 5],
       [this.#reopen, 0.5],
@@ -141,6 +142,15 @@ class World {
     this.#naive.put({ table: 'location', object: at, address: 0, label: 0, value })
   }
 
+  readonly #putDrift = (): void => {
+    const at = this.#random.pick(objects)
+    const under = this.#label()
+    const change = this.#store.change()
+    change.addDrift(object(at), label(under))
+    this.#store.commit(change)
+    this.#naive.setDrift(at, under)
+  }
+
   readonly #putChunks = (): void => {
     const at = this.#random.pick(objects)
     const under = this.#label()
@@ -189,6 +199,7 @@ class World {
     const before = naive.before('attributes', at, from) as PreservedAttributes | undefined
     if (from > 0)
       expect(store.sizeMaxBefore(object(at), label(from))).toBe(before?.sizeMaxBytes ?? 0)
+    expect(store.drift(object(at))).toBe(naive.drift(at))
     expect(store.location(object(at))).toEqual(naive.find('location', at, 0, 0))
     this.#lookAtChunks(at, from)
   }

@@ -13,6 +13,7 @@ interface Entry {
 /** The elements as one plain list, searched from end to end: so simple that it must be right. */
 export class NaiveElements {
   readonly #entries: Entry[] = []
+  readonly #drifts = new Map<number, number>()
 
   put(entry: Entry): void {
     const same = this.#entries.findIndex(
@@ -34,9 +35,21 @@ export class NaiveElements {
     address: string | number,
     label: number,
   ): Value | undefined {
-    return this.#of(table, object, address)
+    const found = this.#of(table, object, address)
       .filter((entry) => entry.label >= label)
-      .sort((a, b) => a.label - b.label)[0]?.value
+      .sort((a, b) => a.label - b.label)[0]
+    const drift = table === 'attributes' || table === 'chunk' ? this.drift(object) : 0
+    const isLost = drift > 0 && drift >= label && (found?.label ?? 0) > drift
+    return isLost ? undefined : found?.value
+  }
+
+  setDrift(object: number, label: number): void {
+    this.#drifts.set(object, label)
+  }
+
+  /** Snapshots up to this label believe nothing that was preserved under a later one. */
+  drift(object: number): number {
+    return this.#drifts.get(object) ?? 0
   }
 
   addresses(table: Entry['table'], object: number): Set<string | number> {
