@@ -44,7 +44,8 @@ quietly() {
 # installed it. libfuse 2 is for the fuse-native transport only.
 needs_run=(g++:g++ make:make python3:python3 fusermount3:fuse3)
 needs_test=("${needs_run[@]}" setfattr:attr setfacl:acl rsync:rsync sqlite3:sqlite3 git:git
-  mkfs.ext4:e2fsprogs losetup:mount ps:procps libfuse.so.2:libfuse2)
+  mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs bindfs:bindfs sshfs:sshfs
+  /usr/lib/openssh/sftp-server:openssh-sftp-server losetup:mount ps:procps libfuse.so.2:libfuse2)
 needs_bench=("${needs_run[@]}" bindfs:bindfs libfuse.so.2:libfuse2)
 
 has() {

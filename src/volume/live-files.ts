@@ -66,6 +66,7 @@ export class LiveFiles {
     caller: GroupMember,
     fd: number | undefined,
   ): void {
+    assertOurs(node)
     this.#preserver.begin().attributes(node).commit()
     if (changes.sizeBytes !== undefined) this.#truncate(node, changes.sizeBytes, fd)
     this.#origin.withPath(node, (path) => {
@@ -135,6 +136,7 @@ export class LiveFiles {
   }
 
   getXattr(node: OriginNode, name: ByteString): Uint8Array {
+    if (node.isForeign) throw new FsError('ENODATA', 'nothing of another file system is shown')
     const { native } = this.#origin
     const value = this.#origin.withPath(node, (path) => native.getXattrPath(path, name))
     if (typeof value === 'number') throw fsErrorOf(value, 'getxattr')
@@ -142,6 +144,7 @@ export class LiveFiles {
   }
 
   listXattr(node: OriginNode): Uint8Array {
+    if (node.isForeign) return new Uint8Array(0)
     const { native } = this.#origin
     const list = this.#origin.withPath(node, (path) => native.listXattrPath(path))
     if (typeof list === 'number') throw fsErrorOf(list, 'listxattr')
@@ -149,6 +152,7 @@ export class LiveFiles {
   }
 
   setXattr(node: OriginNode, name: ByteString, value: Uint8Array, flags: number): void {
+    assertOurs(node)
     this.#preserver.begin().attributes(node).commit()
     const { native } = this.#origin
     const set = (path: number) => native.setXattrPath(path, name, value, flags)
@@ -156,6 +160,7 @@ export class LiveFiles {
   }
 
   removeXattr(node: OriginNode, name: ByteString): void {
+    assertOurs(node)
     this.#preserver.begin().attributes(node).commit()
     const { native } = this.#origin
     checked(
@@ -193,4 +198,8 @@ export class LiveFiles {
     }
     if (kept !== mode) checked(native.chmodPath(path, kept & 0o7777), 'chmod')
   }
+}
+
+function assertOurs(node: OriginNode): void {
+  if (node.isForeign) throw new FsError('EROFS', 'another file system is mounted here')
 }

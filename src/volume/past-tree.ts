@@ -141,6 +141,7 @@ export class PastTree {
   }
 
   getXattr(node: PastNode, name: ByteString): Uint8Array {
+    if (node.isForeign) throw new FsError('ENODATA', 'nothing of another file system is shown')
     const preserved = this.#preservedXattrs(node)
     if (preserved !== undefined) {
       const found = preserved.find(([each]) => each === name)
@@ -157,6 +158,7 @@ export class PastTree {
   }
 
   listXattr(node: PastNode): Uint8Array {
+    if (node.isForeign) return new Uint8Array(0)
     const preserved = this.#preservedXattrs(node)
     if (preserved !== undefined) {
       return Buffer.from(preserved.map(([name]) => `${name}\0`).join(''), 'latin1')

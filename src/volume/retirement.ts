@@ -1,7 +1,6 @@
 import { FileType } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
-import { checked, fsErrorOf, isErrno } from '../base/errno.js'
-import type { FsError } from '../base/errno.js'
+import { checked, FsError, fsErrorOf, isErrno } from '../base/errno.js'
 import { Rename } from '../base/open-flags.js'
 import type { Origin } from './origin.js'
 import type { OriginNode, Place } from './origin-node.js'
@@ -45,7 +44,7 @@ export class Retirement {
     rename: (from: Place, to: Place) => void,
   ): void {
     if (target.type === FileType.directory) {
-      this.#replaceByExchange(target, from, to)
+      this.#replaceByExchange(target, from, to, rename)
       return
     }
     if (!this.#isRetired(target)) {
@@ -54,7 +53,7 @@ export class Retirement {
       } catch (error) {
         // EMLINK: no link can be added; EPERM, EOPNOTSUPP: the file system has no hard links.
         if (!isErrno(error, 'EMLINK', 'EPERM', 'EOPNOTSUPP')) throw error
-        this.#replaceByExchange(target, from, to)
+        this.#replaceByExchange(target, from, to, rename)
         return
       }
     }
@@ -88,7 +87,12 @@ export class Retirement {
     this.#noteRetired(node)
   }
 
-  #replaceByExchange(target: OriginNode, from: Place, to: Place): void {
+  #replaceByExchange(
+    target: OriginNode,
+    from: Place,
+    to: Place,
+    rename: (from: Place, to: Place) => void,
+  ): void {
     const { native, directories } = this.#origin
     const result = native.renameAt(
       directories.of(from.parent),
@@ -97,8 +101,35 @@ export class Retirement {
       to.name,
       Rename.exchange,
     )
+    if (result < 0 && isErrno(fsErrorOf(result, 'rename'), 'EINVAL')) {
+      // Network and FUSE file systems can't exchange: for a moment nothing stands at `to`.
+      this.#moveIn(to, target)
+      try {
+        rename(from, to)
+      } catch (error) {
+        this.#moveBack(target, to)
+        throw error
+      }
+      return
+    }
     checked(result, 'rename')
     this.#moveIn(from, target)
+  }
+
+  #moveBack(node: OriginNode, place: Place): void {
+    const { native, directories, retired } = this.#origin
+    const name = this.#nameOf(node)
+    const { parent } = place
+    const result = native.renameAt(
+      directories.of(retired),
+      name,
+      directories.of(parent),
+      place.name,
+      0,
+    )
+    checked(result, 'move back from the retired directory')
+    node.hasRetiredLink = false
+    node.removePlace(retired, name)
   }
 
   #moveIn(place: Place, node: OriginNode): void {
@@ -119,13 +150,23 @@ export class Retirement {
   }
 
   #renameIn(place: Place, node: OriginNode): FsError | undefined {
+    const result = this.#tryRenameIn(place, node, Rename.noReplace)
+    if (!isErrno(result, 'EINVAL')) return result
+    // Network and FUSE file systems know no flags. Nobody else makes names in the retired directory.
+    if (this.#origin.statName(this.#origin.retired, this.#nameOf(node))) {
+      return new FsError('EEXIST', 'the retired directory has such a name')
+    }
+    return this.#tryRenameIn(place, node, 0)
+  }
+
+  #tryRenameIn(place: Place, node: OriginNode, flags: number): FsError | undefined {
     const { native, directories } = this.#origin
     const result = native.renameAt(
       directories.of(place.parent),
       place.name,
       directories.of(this.#origin.retired),
       this.#nameOf(node),
-      Rename.noReplace,
+      flags,
     )
     return result < 0 ? fsErrorOf(result, 'rename into the retired directory') : undefined
   }

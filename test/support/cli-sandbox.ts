@@ -72,11 +72,18 @@ export class CliSandbox {
     throw new Error(`bygone ${args.join(' ')}: ${signal ?? `exit ${code}`}\n${stderr}`)
   }
 
-  /** A shell script that must succeed, for what touches a mount: this process never does. */
+  /**
+   * A shell script that must succeed, for what touches a mount: this process never does. The command line is
+   * `$BYGONE` there.
+   */
   async shell(script: string): Promise<string> {
     return succeed('sh', ['-ec', script], {
       cwd: this.directory,
-      env: { ...process.env, [volumeVariable]: this.directory },
+      env: {
+        ...process.env,
+        [volumeVariable]: this.directory,
+        BYGONE: `${process.execPath} ${cliPath}`,
+      },
       deadlineMs: 30_000,
       onHang: () => {
         this.free()
