@@ -16,6 +16,8 @@ import { KeyLocks } from './key-locks.js'
 import { checkMountAbility } from './kernel-mount.js'
 import type { MountOrder } from './mount-order.js'
 import { checkMountPaths } from './mount-paths.js'
+import { isInside, readMountTable } from './mount-table.js'
+import type { MountEntry } from './mount-table.js'
 import { MountedVolume } from './mounted-volume.js'
 import { OriginDirectory } from './origin-directory.js'
 import { linkMountSocket, unlinkMountSocket } from './runtime-directory.js'
@@ -120,6 +122,7 @@ export class Daemon {
     const notes = volume.opened.collisions.map(
       (name) => `${join(order.origin, name)} is hidden: the mount shows snapshots under that name`,
     )
+    notes.push(...notesOfMounts(order.origin, readMountTable()))
     return { volume: record.id, name: record.name, mountPoint: order.mountPoint, notes }
   }
 
@@ -323,6 +326,17 @@ export class Daemon {
         : { mountPoint: volume.order.mountPoint, device: volume.entry.device }
     return volumeSummary(record, this.#options.store.path, mount)
   }
+}
+
+/** Said once: later nothing tells an empty directory from one that only looks so. */
+function notesOfMounts(origin: string, table: readonly MountEntry[]): string[] {
+  const inside = table
+    .map(({ mountPoint }) => mountPoint)
+    .filter((mountPoint) => mountPoint !== origin && isInside(mountPoint, origin))
+  const [first, ...others] = [...new Set(inside)].sort()
+  if (first === undefined) return []
+  const more = others.length === 0 ? 'is' : `and ${others.length} more below ${origin} are`
+  return [`${first} ${more} of another file system: the mount shows an empty directory there`]
 }
 
 function refuseCancelled(cancel: AbortSignal | undefined): void {

@@ -1,13 +1,15 @@
 import { execFile } from 'node:child_process'
-import { accessSync, constants, readFileSync } from 'node:fs'
+import { accessSync, constants, readFileSync, writeFileSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 import { fsErrorOf } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
 import type { Native } from '../base/native.js'
 import type { MountOrder } from './mount-order.js'
+import type { MountEntry } from './mount-table.js'
 
 const MS_NOSUID = 2
 const MS_NODEV = 4
+const MNT_FORCE = 1
 const MNT_DETACH = 2
 
 const isRoot = process.geteuid?.() === 0
@@ -92,6 +94,17 @@ export async function unmountKernel(
   if (error.code === 'EBUSY') return 'busy'
   if (error.code === 'EINVAL' || error.code === 'ENOENT') return 'not mounted'
   throw new Failure('failed', `could not unmount: ${error.message}`, { cause: error })
+}
+
+/** Every request that waits for an answer fails, and every one that comes. For where nobody will answer. */
+export function abortConnection(native: Native, { device, mountPoint }: MountEntry): void {
+  const connection = device.split(':')[1] ?? ''
+  try {
+    writeFileSync(`/sys/fs/fuse/connections/${connection}/abort`, '1')
+  } catch {
+    // Not every machine has fusectl mounted. To root this says the same; that the mount stays is no matter.
+    if (isRoot) native.umount(mountPoint, MNT_FORCE)
+  }
 }
 
 function unmountAsUser(

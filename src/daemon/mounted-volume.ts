@@ -5,7 +5,7 @@ import { Failure } from '../base/failure.js'
 import type { Native } from '../base/native.js'
 import type { Log } from './daemon-log.js'
 import { failureOf } from './failure-of.js'
-import { allowsOther, mountKernel, unmountKernel } from './kernel-mount.js'
+import { abortConnection, allowsOther, mountKernel, unmountKernel } from './kernel-mount.js'
 import type { MountOrder } from './mount-order.js'
 import { fuseType, mountAt, readMountTable } from './mount-table.js'
 import type { MountEntry } from './mount-table.js'
@@ -22,6 +22,9 @@ const lastRequestMsMax = 2000
 
 /** What programs changed in memory is written in this time, or the disk is stuck. */
 const flushMsMax = 30_000
+
+/** A request takes milliseconds. A thread that is busy for longer than this waits for a disk or network that may never answer. */
+const answerMsMax = 5000
 
 export interface MountedVolumeParts {
   native: Native
@@ -92,7 +95,8 @@ export class MountedVolume {
 
   /**
    * Returns when everything is safely in the store and the origin. While programs use the mount it is
-   * refused, unless forced: then what they still do with it fails.
+   * refused, unless forced: then what they still do with it fails, and if the origin does not answer the
+   * mount goes all the same.
    */
   async unmount(isForced: boolean): Promise<void> {
     const { mountPoint } = this.order
@@ -100,15 +104,22 @@ export class MountedVolume {
     if (outcome === 'busy') {
       if (!isForced) throw this.#busy()
       // What programs wrote by mmap is in the page cache only: afterwards nobody could take it.
-      await this.#flushWhole()
+      if (await this.#isAnswering()) await this.#flushWhole()
+      else abortConnection(this.#native, this.entry)
       await unmountKernel(this.#native, mountPoint, true)
       this.thread.stop()
     }
     const timer = setTimeout(() => {
       this.thread.stop()
     }, lastRequestMsMax)
-    const end = await this.ended
+    const end = isForced
+      ? await within(this.ended, lastRequestMsMax + answerMsMax)
+      : await this.ended
     clearTimeout(timer)
+    if (end === undefined) {
+      const what = 'its origin or store does not answer: what they have not taken yet may be lost'
+      throw new Failure('failed', `${mountPoint} is unmounted, but ${what}; see to their disks`)
+    }
     if (!end.isClean) throw end.failure
   }
 
@@ -159,6 +170,15 @@ export class MountedVolume {
     } catch (error) {
       this.#log(failureOf(error, 'could not flush').message)
     }
+  }
+
+  /** Whether the thread comes back from its requests. If it has ended, that is as good. */
+  async #isAnswering(): Promise<boolean> {
+    const answer = this.thread.status(answerMsMax).then(
+      () => true,
+      () => false,
+    )
+    return Promise.race([answer, this.thread.ended.then(() => true)])
   }
 
   #busy(): MountBusy {
@@ -236,4 +256,15 @@ function disconnect({ native, thread }: MountedVolumeParts, fuseFd: number | und
   // Requests that still wait, in a lazily unmounted or another namespace's mount, fail with this.
   if (fuseFd !== undefined) native.close(fuseFd)
   thread.dispose()
+}
+
+/** Undefined: not in that time. */
+async function within<T>(work: Promise<T>, ms: number): Promise<T | undefined> {
+  const timeout = new AbortController()
+  const late = sleep(ms, undefined, { signal: timeout.signal }).catch(() => undefined)
+  try {
+    return await Promise.race([work, late])
+  } finally {
+    timeout.abort()
+  }
 }

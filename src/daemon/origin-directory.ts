@@ -11,6 +11,7 @@ import { readVolumeMarker, writeVolumeMarker } from '../store/volume-marker.js'
 import type { VolumeMarker } from '../store/volume-marker.js'
 import { failureOf } from './failure-of.js'
 import { markerFile, ownDirectory, retiredDirectory } from './origin-marker.js'
+import { refuseUnsuited } from './origin-suitability.js'
 import type { Undo } from './undo.js'
 
 const LOCK_EX_NB = 2 | 4
@@ -49,6 +50,7 @@ export class OriginDirectory {
       origin.close()
     })
     makeOwnDirectories(path, origin.root, undo)
+    refuseUnsuited(native, fd, origin.root, path)
     origin.#lockFd = lockOwnDirectory(native, fd, path)
     return origin
   }

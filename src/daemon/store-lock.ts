@@ -1,9 +1,11 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fsErrorOf } from '../base/errno.js'
+import type { FsError } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
 import type { Native } from '../base/native.js'
 import { O } from '../base/open-flags.js'
+import { codeOf } from '../store/durable-file.js'
 
 export const lockFile = 'lock'
 const LOCK_EX_NB = 2 | 4
@@ -31,7 +33,7 @@ export class StoreLock {
     const path = join(root, lockFile)
     for (;;) {
       const fd = native.openPath(path, O.RDWR | O.CREAT | O.NOFOLLOW, 0o600)
-      if (fd < 0) throw fsErrorOf(fd, `open ${join(store, lockFile)}`)
+      if (fd < 0) throw openFailure(fsErrorOf(fd, `open ${join(store, lockFile)}`), store)
       const result = native.flock(fd, LOCK_EX_NB)
       if (result < 0) {
         native.close(fd)
@@ -41,8 +43,7 @@ export class StoreLock {
       }
       // A daemon that did not come about may have removed the file between our two calls.
       if (isFile(path, fd)) {
-        // For people and messages only: the lock is what counts.
-        writeFileSync(path, `${process.pid}\n`)
+        noteOwner(path)
         return new StoreLock(native, fd)
       }
       native.close(fd)
@@ -52,6 +53,21 @@ export class StoreLock {
   release(): void {
     if (this.#fd >= 0) this.#native.close(this.#fd)
     this.#fd = -1
+  }
+}
+
+function openFailure(error: FsError, store: string): Error {
+  if (error.code !== 'EROFS') return error
+  const advice = 'remount that read-write'
+  return new Failure('failed', `the store ${store} is on a read-only file system: ${advice}`)
+}
+
+/** For people and messages only: the lock is what counts, and a full disk is the catalog's to tell of. */
+function noteOwner(path: string): void {
+  try {
+    writeFileSync(path, `${process.pid}\n`)
+  } catch (error) {
+    if (!['ENOSPC', 'EDQUOT'].includes(codeOf(error) ?? '')) throw error
   }
 }
 

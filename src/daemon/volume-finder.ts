@@ -6,7 +6,7 @@ import type { ControlClient } from './control-client.js'
 import type { VolumeSummary } from './control-protocol.js'
 import { connectToMount } from './daemon-finder.js'
 import { failureOf } from './failure-of.js'
-import { fuseType, isInside, mountAround, readMountTable } from './mount-table.js'
+import { fuseType, isInside, mountAround, mountAt, readMountTable } from './mount-table.js'
 import type { MountEntry } from './mount-table.js'
 import { markerFile, readMarkerAt, storeOfMarker } from './origin-marker.js'
 
@@ -28,12 +28,13 @@ export type FoundVolume =
 export async function findVolume(text: string | undefined): Promise<FoundVolume> {
   const table = readMountTable()
   if (text === undefined || text.includes('/') || text === '.' || text === '..') {
-    return findByPath(await placeOf(text), table)
+    return findByPath(await placeOf(text, table), table)
   }
-  const root = existsSync(text) ? volumeRootAt(await placeOf(text), table) : undefined
+  const isPlace = isMountPoint(text, table) || existsSync(text)
+  const root = isPlace ? volumeRootAt(await placeOf(text, table), table) : undefined
   const named = await findByName(text, root, table)
   if (named !== undefined) return named
-  if (existsSync(text)) return findByPath(await placeOf(text), table)
+  if (isPlace) return findByPath(await placeOf(text, table), table)
   const advice = 'see `bygone list`; one that is not mounted is named by its origin'
   throw new Failure('missing', `there is no mounted volume '${text}': ${advice}`)
 }
@@ -182,9 +183,16 @@ function hasOwnVolume(path: string, outer: MountEntry): boolean {
   return false
 }
 
-async function placeOf(text: string | undefined): Promise<string> {
+/** Told by the table alone: a mount whose origin does not answer would not answer either. */
+function isMountPoint(path: string, table: readonly MountEntry[]): boolean {
+  return mountAt(table, resolve(path))?.type === fuseType
+}
+
+async function placeOf(text: string | undefined, table: readonly MountEntry[]): Promise<string> {
   try {
-    return await realpath(text ?? process.cwd())
+    // The kernel's own answer, free of links.
+    if (text === undefined) return process.cwd()
+    return isMountPoint(text, table) ? resolve(text) : await realpath(text)
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException
     if (code === 'ENOENT') {

@@ -131,9 +131,9 @@ export class VolumeThread {
     else this.#send({ type: 'snapshot-refused', tag, ...refusal })
   }
 
-  status(): Promise<ThreadStatus> {
+  status(timeoutMs = statusTimeoutMs): Promise<ThreadStatus> {
     const id = ++this.#lastId
-    const status = this.#pending.expect<ThreadStatus>(`status ${id}`, statusTimeoutMs)
+    const status = this.#pending.expect<ThreadStatus>(`status ${id}`, timeoutMs)
     this.#send({ type: 'status', id })
     return status
   }
