@@ -5,6 +5,7 @@ import { Failure } from '../base/failure.js'
 import { listCommand } from './list.js'
 import { mountCommand } from './mount.js'
 import { printNote } from './output.js'
+import { sambaCommand } from './samba.js'
 import { snapshotCommand } from './snapshot.js'
 import { statusCommand } from './status.js'
 import { unmountCommand } from './unmount.js'
@@ -44,6 +45,7 @@ VOLUME is a name, an origin, a mount point, or any path inside one. Exit codes: 
     snapshotCommand(),
     listCommand(),
     statusCommand(),
+    sambaCommand(),
   ]) {
     bygone.addCommand(command)
   }

@@ -13,6 +13,8 @@ import { markerFile, readMarkerAt, storeOfMarker } from './origin-marker.js'
 export interface MountedVolumeFound {
   client: ControlClient
   summary: VolumeSummary
+  /** The path that was named, free of links; none if it was a name. */
+  path?: string
 }
 
 /** Where a volume was found: behind a daemon, in a store nobody serves it from, or under a dead mount. */
@@ -99,7 +101,10 @@ export function findUnmounted(path: string): FoundVolume | undefined {
 
 async function findByPath(path: string, table: readonly MountEntry[]): Promise<FoundVolume> {
   const entry = mountFor(path, table)
-  if (entry !== undefined) return findByMount(entry)
+  if (entry !== undefined) {
+    const mounted = await findByMount(entry)
+    return mounted.state === 'mounted' ? { ...mounted, path } : mounted
+  }
   const found = findUnmounted(path)
   if (found !== undefined) return found
   const advice = 'name one (`bygone list`), or make one with `bygone mount`'

@@ -41,6 +41,17 @@ test.each<[string, string[], number, RegExp]>([
   ['list of no volume', ['list', '.'], 5, /is in no volume/],
   ['status of an unknown name', ['status', 'nosuch'], 5, /no mounted volume 'nosuch'/],
   ['status without a volume around', ['status'], 5, /is in no volume/],
+  ['samba of an unknown name', ['samba', 'nosuch'], 5, /no mounted volume 'nosuch'/],
+  ['samba of an unknown path', ['samba', './nosuch'], 5, /nosuch does not exist/],
+  ['samba without a volume around', ['samba'], 5, /is in no volume/],
+  ['samba with too many arguments', ['samba', 'a', 'b'], 64, /too many arguments/],
+  [
+    'samba with a bad share',
+    ['samba', '--share', 'a/b'],
+    64,
+    /'a\/b' can't be the name of a share/,
+  ],
+  ['samba with a share of two lines', ['samba', '--share', 'a\nb'], 64, /can't be the name/],
 ])('%s: one line and the exit code', async (_, args, code, words) => {
   const result = await new CliSandbox().bygone(args)
   expect(result.stderr).toMatch(/^bygone: [^\n]+\n$/)
@@ -59,6 +70,7 @@ test.each([
   ['snapshot', '--help'],
   ['list', '--help'],
   ['status', '--help'],
+  ['samba', '--help'],
 ])('%s %s answers on stdout alone and succeeds', async (...args) => {
   const result = await new CliSandbox().bygone(args)
   expect(result.stdout).not.toBe('')
@@ -66,7 +78,7 @@ test.each([
   expect(result.code).toBe(0)
 })
 
-test.each(['mount', 'unmount', 'snapshot', 'list', 'status'])(
+test.each(['mount', 'unmount', 'snapshot', 'list', 'status', 'samba'])(
   'the help of %s shows examples, in lines of at most 100 characters',
   async (command) => {
     const { stdout } = await new CliSandbox().bygone([command, '--help'])

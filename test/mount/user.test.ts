@@ -1,19 +1,11 @@
-import { chmodSync, chownSync, statSync } from 'node:fs'
-import { expect, onTestFinished, test } from 'vitest'
+import { chownSync } from 'node:fs'
+import { expect, test } from 'vitest'
 import { run } from '../support/command.js'
+import { openTheDevice } from '../support/fuse-device.js'
 import { describeMount } from '../support/requirements.js'
 import { TestVolume } from '../support/test-volume.js'
 
 const user = 65534
-
-/** As udev does everywhere; a bare machine may have it for root alone. */
-function openTheDevice(): void {
-  const mode = statSync('/dev/fuse').mode & 0o777
-  chmodSync('/dev/fuse', 0o666)
-  onTestFinished(() => {
-    chmodSync('/dev/fuse', mode)
-  })
-}
 
 describeMount('an ordinary user', () => {
   test('mounts through fusermount3, snapshots, reads the past and unmounts', async () => {
