@@ -40,16 +40,18 @@ quietly() {
 
 # --- Debian packages -----------------------------------------------------------------------------
 
-# Each need is "command:package", or "library:package": what is there needs no package, whoever
-# installed it. libfuse 2 is for the fuse-native transport only.
+# Each need is "command:package", "library:package" or "plugin:package", a path below the libraries: what is
+# there needs no package, whoever installed it. libfuse 2 is for the fuse-native transport only.
 needs_run=(g++:g++ make:make python3:python3 fusermount3:fuse3)
 needs_test=("${needs_run[@]}" setfattr:attr setfacl:acl rsync:rsync sqlite3:sqlite3 git:git
   mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs bindfs:bindfs sshfs:sshfs
-  /usr/lib/openssh/sftp-server:openssh-sftp-server losetup:mount ps:procps libfuse.so.2:libfuse2)
+  /usr/lib/openssh/sftp-server:openssh-sftp-server losetup:mount ps:procps libfuse.so.2:libfuse2
+  smbd:samba smbclient:smbclient samba/vfs/fruit.so:samba-vfs-modules)
 needs_bench=("${needs_run[@]}" bindfs:bindfs libfuse.so.2:libfuse2)
 
 has() {
   case $1 in
+    */*.so) compgen -G "/usr/lib*/$1" >/dev/null || compgen -G "/usr/lib/*/$1" >/dev/null ;;
     lib*.so.*) PATH=$PATH:/usr/sbin:/sbin ldconfig -p | grep -F "$1 " >/dev/null ;;
     *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
   esac
@@ -88,6 +90,10 @@ packages() {
   quietly "updating the package lists" as_root apt-get update
   quietly "installing ${missing[*]}" as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get install --yes --no-install-recommends "${missing[@]}"
+  # The tests start an smbd of their own; Debian's would serve this machine's directories from now on.
+  if [[ " ${missing[*]} " == *" samba "* && -d /run/systemd/system ]]; then
+    as_root systemctl disable --quiet --now smbd nmbd || say "Debian's smbd could not be stopped"
+  fi
 }
 
 # --- node modules ---------------------------------------------------------------------------------
