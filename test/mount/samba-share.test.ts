@@ -9,6 +9,7 @@ import { succeed } from '../support/command.js'
 import { temporaryPrefix } from '../support/leftovers.js'
 import { describeMount } from '../support/requirements.js'
 import { SambaStory } from '../support/samba-story.js'
+import { TestVolume } from '../support/test-volume.js'
 
 describeMount('a share as `bygone samba` prints it', () => {
   test('is understood as it was meant, whatever characters the path has', async () => {
@@ -24,6 +25,25 @@ describeMount('a share as `bygone samba` prints it', () => {
     expect(paths).toEqual(taken.map((inner) => `/srv/${inner}`))
     // Of the rest each is for one of the reasons that the unit tests name.
     expect(names.filter((inner) => !taken.includes(inner)).join('')).toMatch(/^[ab%"\\ ]+$/)
+  })
+
+  test('can have kernel oplocks: whoever opens a live file breaks the lease on it', async () => {
+    const { live, actor } = await TestVolume.mounted()
+    const lines = `
+path = given['path']
+with open(path, 'w') as file:
+    file.write('cached')
+signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGIO])
+fd = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_WRLCK)
+reader = subprocess.Popen(['cat', path], stdout=subprocess.PIPE)
+broken = signal.sigtimedwait([signal.SIGIO], 10) is not None
+fcntl.fcntl(fd, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+os.close(fd)
+signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGIO])
+result = [broken, reader.communicate(timeout=10)[0].decode()]`
+    const outcome = await actor.python(`import fcntl${lines}`, { path: `${live}/file` })
+    expect(outcome).toEqual({ ok: [true, 'cached'] })
   })
 
   test('is unmounted when its clients have been sent away, who come back to the next mount', async () => {
