@@ -26,6 +26,9 @@ const flushMsMax = 30_000
 /** A request takes milliseconds. A thread that is busy for longer than this waits for a disk or network that may never answer. */
 const answerMsMax = 5000
 
+/** All that programs wrote is synced in this time, or the disk is stuck. */
+const lastSyncMsMax = 60_000
+
 export interface MountedVolumeParts {
   native: Native
   id: string
@@ -100,21 +103,23 @@ export class MountedVolume {
    */
   async unmount(isForced: boolean): Promise<void> {
     const { mountPoint } = this.order
+    let endMsMax = lastSyncMsMax
     const outcome = await unmountKernel(this.#native, mountPoint, false)
     if (outcome === 'busy') {
       if (!isForced) throw this.#busy()
       // What programs wrote by mmap is in the page cache only: afterwards nobody could take it.
       if (await this.#isAnswering()) await this.#flushWhole()
-      else abortConnection(this.#native, this.entry)
+      else {
+        abortConnection(this.#native, this.entry)
+        endMsMax = 1000
+      }
       await unmountKernel(this.#native, mountPoint, true)
       this.thread.stop()
     }
     const timer = setTimeout(() => {
       this.thread.stop()
     }, lastRequestMsMax)
-    const end = isForced
-      ? await within(this.ended, lastRequestMsMax + answerMsMax)
-      : await this.ended
+    const end = isForced ? await within(this.ended, endMsMax) : await this.ended
     clearTimeout(timer)
     if (end === undefined) {
       const what = 'its origin or store does not answer: what they have not taken yet may be lost'
