@@ -40,18 +40,19 @@ quietly() {
 
 # --- Debian packages -----------------------------------------------------------------------------
 
-# Each need is "command:package", "library:package" or "plugin:package", a path below the libraries: what is
-# there needs no package, whoever installed it. libfuse 2 is for the fuse-native transport only.
+# Each need is "command:package", "library:package" or "pattern of a path:package": what is there needs no
+# package, whoever installed it. libfuse 2 is for the fuse-native transport only.
 needs_run=(g++:g++ make:make python3:python3 fusermount3:fuse3)
 needs_test=("${needs_run[@]}" setfattr:attr setfacl:acl rsync:rsync sqlite3:sqlite3 git:git
   mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs bindfs:bindfs sshfs:sshfs
   /usr/lib/openssh/sftp-server:openssh-sftp-server losetup:mount ps:procps libfuse.so.2:libfuse2
-  smbd:samba smbclient:smbclient samba/vfs/fruit.so:samba-vfs-modules)
+  smbd:samba smbclient:smbclient '/usr/lib/*/samba/vfs/fruit.so:samba-vfs-modules'
+  '/usr/lib/postgresql/*/bin/postgres:postgresql')
 needs_bench=("${needs_run[@]}" bindfs:bindfs libfuse.so.2:libfuse2)
 
 has() {
   case $1 in
-    */*.so) compgen -G "/usr/lib*/$1" >/dev/null || compgen -G "/usr/lib/*/$1" >/dev/null ;;
+    /*) compgen -G "$1" >/dev/null ;;
     lib*.so.*) PATH=$PATH:/usr/sbin:/sbin ldconfig -p | grep -F "$1 " >/dev/null ;;
     *) PATH=$PATH:/usr/sbin:/sbin command -v "$1" >/dev/null ;;
   esac
@@ -88,12 +89,22 @@ packages() {
   ((EUID == 0)) || command -v sudo >/dev/null ||
     fail "missing packages, and no right to install them: as root run: apt-get install ${missing[*]}"
   quietly "updating the package lists" as_root apt-get update
+  [[ " ${missing[*]} " != *" postgresql "* ]] || without_main_cluster
   quietly "installing ${missing[*]}" as_root env DEBIAN_FRONTEND=noninteractive \
     apt-get install --yes --no-install-recommends "${missing[@]}"
   # The tests start an smbd of their own; Debian's would serve this machine's directories from now on.
   if [[ " ${missing[*]} " == *" samba "* && -d /run/systemd/system ]]; then
     as_root systemctl disable --quiet --now smbd nmbd || say "Debian's smbd could not be stopped"
   fi
+}
+
+# The tests make database clusters of their own: Debian's package shall neither make nor start one. Its
+# setting is needed while it is installed only.
+without_main_cluster() {
+  local directory=/etc/postgresql-common/createcluster.d
+  as_root mkdir -p "$directory"
+  echo 'create_main_cluster = false' | as_root tee "$directory/bygone-setup.conf" >/dev/null
+  trap 'rm -f "$log"; as_root rm -f /etc/postgresql-common/createcluster.d/bygone-setup.conf' EXIT
 }
 
 # --- node modules ---------------------------------------------------------------------------------
