@@ -21,6 +21,7 @@
         'core/extended_attributes.cc',
         'core/file_attributes.cc',
         'core/file_data.cc',
+        'core/file_handles.cc',
         'core/file_names.cc',
         'core/fuse_device.cc',
         'core/fusermount.cc',

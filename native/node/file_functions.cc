@@ -6,6 +6,7 @@
 #include "core/extended_attributes.h"
 #include "core/file_attributes.h"
 #include "core/file_data.h"
+#include "core/file_handles.h"
 #include "core/file_names.h"
 #include "core/read_plan.h"
 #include "node/adapt.h"
@@ -92,6 +93,9 @@ void ExportFileFunctions(Napi::Object exports) {
   Export<&Duplicate>(exports, "duplicate");
   Export<&CloseDescriptor>(exports, "close");
   Export<&Flock>(exports, "flock");
+  Export<&GenerationAt>(exports, "generationAt");
+  Export<&OpenByInode>(exports, "openByInode");
+  Export<&OpenParent>(exports, "openParent");
   ExportNames(exports);
   ExportAttributes(exports);
   ExportData(exports);

@@ -74,7 +74,20 @@ export interface Native {
     newName: ByteString,
     flags: number,
   ): number
+  /** With the empty name the target of the symlink that is open (O_PATH) as `dirFd`. */
   readlinkAt(dirFd: number, name: ByteString): ByteString | number
+  /**
+   * 32 bits that tell this use of the object's inode number from every other, for as long as it lives;
+   * EOPNOTSUPP where the origin's file system has none. The empty name: of the one that is open.
+   */
+  generationAt(dirFd: number, name: ByteString): number
+  /**
+   * Opens what has that inode number on the file system of `directoryFd`, which must be open for reading. ESTALE:
+   * nothing; EOPNOTSUPP: not ext2 to ext4, XFS or btrfs; EPERM without CAP_DAC_READ_SEARCH.
+   */
+  openByInode(directoryFd: number, ino: number, flags: number): number
+  /** O_PATH descriptor of the directory above an open one. EXDEV: something is mounted on that. */
+  openParent(directoryFd: number): number
   /**
    * The whole listing of a directory open for reading, without '.' and '..', packed: for each entry
    * u64le ino, u8 d_type, u8 name length, the name.

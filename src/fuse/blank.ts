@@ -4,7 +4,7 @@ import type { AttributeChange, Entry, OpenReply } from './file-system.js'
 /** The objects that a FileSystem call fills or reads, as they are before it: for whoever makes such calls. */
 
 export function newEntry(): Entry {
-  return { node: 0, attributes: new Attributes(), entryTtlMs: 0, attributesTtlMs: 0 }
+  return { node: 0, generation: 0, attributes: new Attributes(), entryTtlMs: 0, attributesTtlMs: 0 }
 }
 
 export function newOpenReply(): OpenReply {

@@ -73,6 +73,7 @@ export class Call {
   freshEntry(): Entry {
     const entry = this.entry
     entry.node = 0
+    entry.generation = 0
     entry.entryTtlMs = 0
     entry.attributesTtlMs = 0
     return entry

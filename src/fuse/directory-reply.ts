@@ -23,6 +23,7 @@ export class DirectoryReply implements DirectorySink {
     this.#isPlus = isPlus
     this.bytes = 0
     this.entry.node = 0
+    this.entry.generation = 0
   }
 
   add(

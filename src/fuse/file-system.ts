@@ -20,10 +20,15 @@ export class RequestParked extends Error {
  *
  * A node id stands for one inode (of the origin, or of a snapshot) from the first lookup that returns
  * it until `forget` has taken back every lookup. 1 is the root and needs no lookup. Node ids and handles are
- * positive and below 2^53, and never used again within a session.
+ * positive and below 2^53. A handle is never used again within a session, nor is a node id together with its
+ * generation, in any session: so whoever has kept both (an NFS client) never gets another file.
  */
 export interface FileSystem {
-  /** Counts one lookup of entry.node. A name that is absent and may be remembered so: entry.node = 0 and entryTtlMs. */
+  /**
+   * Counts one lookup of entry.node. A name that is absent and may be remembered so: entry.node = 0 and entryTtlMs.
+   * `.` is the node itself, which the kernel may have forgotten (ESTALE: it can't be found any more), and `..` the
+   * directory above: so the kernel finds a file by what name_to_handle_at(2) gave out.
+   */
   lookup(parent: number, name: ByteString, caller: Caller, entry: Entry): void
   forget(node: number, lookups: number): void
   getattr(node: number, handle: number | undefined, reply: AttributesReply): void
@@ -150,6 +155,8 @@ export interface AttributesReply {
 
 export interface Entry extends AttributesReply {
   node: number
+  /** 32 bits; 0 for the root. */
+  generation: number
   /** How long the kernel may trust that the name leads to this node. */
   entryTtlMs: number
 }

@@ -35,12 +35,13 @@ const setxattrExt: Feature = { name: 'setxattr-ext', bit: 29 }
  *   have every write that was accepted before it was cut;
  * - passthrough: writes would reach the origin without preserving what they overwrite;
  * - atomic-o-trunc: truncation comes as SETATTR, the one place that preserves what is cut off;
- * - export-support: a handle that outlives the session would need generations;
  * - posix-locks, flock-locks: the kernel keeps the locks, as for a local file system;
  * - auto-inval-data and handle-killpriv (v1): their successors below exclude them.
  */
 const wanted: readonly Feature[] = [
   { name: 'async-read', bit: 0 },
+  // A file is found again by its node id after the kernel has forgotten it: see FileSystem.lookup.
+  { name: 'export-support', bit: 4 },
   { name: 'big-writes', bit: 5 },
   // The origin's file system applies the umask, or a default ACL instead of it.
   { name: 'dont-mask', bit: 6 },
@@ -57,6 +58,8 @@ const wanted: readonly Feature[] = [
   initExt,
   { name: 'expire-only', bit: 35 },
   { name: 'direct-io-mmap', bit: 36 },
+  // Bind mounts that map ids (containers): what is created carries the mapped owner, and nothing else asks who.
+  { name: 'allow-idmap', bit: 40 },
 ]
 
 const major = 7

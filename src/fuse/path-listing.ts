@@ -1,6 +1,6 @@
-import { Attributes } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
 import { textOf } from '../base/bytes.js'
+import { newEntry } from './blank.js'
 import type { DirectorySink } from './file-system.js'
 import type { InodeNumbers } from './inode-numbers.js'
 import type { PathStat } from './path-operations.js'
@@ -9,12 +9,7 @@ import type { PathStat } from './path-operations.js'
 export class PathListing implements DirectorySink {
   readonly names: string[] = []
   readonly stats: PathStat[] = []
-  readonly entry = {
-    node: 0,
-    attributes: new Attributes(),
-    entryTtlMs: 0,
-    attributesTtlMs: 0,
-  }
+  readonly entry = newEntry()
   readonly #numbers: InodeNumbers
 
   constructor(numbers: InodeNumbers) {

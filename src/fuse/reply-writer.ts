@@ -172,8 +172,7 @@ export class ReplyWriter {
 
   putEntry(offset: number, entry: Entry): void {
     this.putU64(offset + EntryOut.node, entry.node)
-    // Node ids are never used again, so there is one generation only.
-    this.putU64(offset + EntryOut.generation, 0)
+    this.putU64(offset + EntryOut.generation, entry.generation)
     this.#putTtl(offset + EntryOut.entryValid, offset + EntryOut.entryValidNsec, entry.entryTtlMs)
     this.#putTtl(
       offset + EntryOut.attrValid,

@@ -4,7 +4,6 @@ import type { Caller } from './file-system.js'
 import { InHeader } from './structs.js'
 
 const slash = 0x2f
-const dot = 0x2e
 
 /**
  * Reads the request that the session's one buffer holds. Offsets count from the body, the part behind
@@ -108,15 +107,20 @@ export class RequestReader {
 
   /** The same for a name in a directory: never one that would lead elsewhere. */
   name(offset: number): ByteString {
+    const name = this.nameOrDots(offset)
+    if (name === '.' || name === '..') throw new FsError('EINVAL', 'not a name')
+    return name
+  }
+
+  /** A name, or `.` or `..`. */
+  nameOrDots(offset: number): ByteString {
     const start = InHeader.bytes + offset
     const bytes = this.#bytes
     let at = start
     for (; at < this.#end && bytes[at] !== 0; at++) {
       if (bytes[at] === slash) throw new FsError('EINVAL', 'a name with a slash')
     }
-    const length = at - start
-    const isDots = length <= 2 && bytes[start] === dot && (length === 1 || bytes[start + 1] === dot)
-    if (length === 0 || isDots) throw new FsError('EINVAL', 'not a name')
+    if (at === start) throw new FsError('EINVAL', 'not a name')
     return this.#stringTo(start, at)
   }
 

@@ -43,6 +43,7 @@ export class LiveView {
   /** Fills entry from the origin's `stat`, which a lookup has just filled for this node. */
   enterFromStat(node: OriginNode, entry: Entry): void {
     this.#volume.origin.attributesFromStat(node, entry.attributes)
+    entry.generation = this.#volume.origin.generation(node)
     entry.node = this.#nodes.remember(node)
     entry.entryTtlMs = this.#ttlMs
     entry.attributesTtlMs = this.#ttlMs

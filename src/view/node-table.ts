@@ -1,14 +1,26 @@
+import { randomInt } from 'node:crypto'
 import { FsError } from '../base/errno.js'
+import type { ObjectId } from '../base/ids.js'
 import { OriginNode } from '../volume/origin-node.js'
 import type { ViewNode } from './view-node.js'
 
 /** The kernel's name for the root, known without a lookup. */
 const rootId = 1
+/** From here on ids are counted. Below, they are made of inode numbers of the origin. */
+const countedBase = 2 ** 51
 
-/** The nodes that the kernel knows, by id. An id is never used again. */
+/**
+ * The nodes that the kernel knows, by id.
+ *
+ * The id of a live file is made of its inode number, so that it can be found by that when the kernel has forgotten
+ * it, in a later session too; its generation tells it from other files that have the number at other times. All
+ * else has an id that is used once in a session, with the session's generation.
+ */
 export class NodeTable {
+  /** Of the ids that are counted: chosen at random, so that an id of an earlier session is not taken for one of ours. */
+  readonly sessionGeneration = randomInt(2 ** 32)
   readonly #nodes = new Map<number, ViewNode>()
-  #nextId = rootId + 1
+  #nextId = countedBase
 
   constructor(root: OriginNode) {
     root.id = rootId
@@ -22,7 +34,7 @@ export class NodeTable {
   /** Counts a lookup, and gives the node an id if it has none. */
   remember(node: ViewNode): number {
     if (node.id === 0) {
-      node.id = this.#nextId++
+      node.id = this.#idFor(node)
       this.#nodes.set(node.id, node)
     }
     node.lookups++
@@ -30,9 +42,19 @@ export class NodeTable {
   }
 
   get(id: number): ViewNode {
-    const node = this.#nodes.get(id)
+    const node = this.find(id)
     if (node === undefined) throw new FsError('ESTALE', `node ${id} is not known`)
     return node
+  }
+
+  find(id: number): ViewNode | undefined {
+    return this.#nodes.get(id)
+  }
+
+  /** The object that such an id stands for, whether it is known or not. ESTALE for an id that was counted. */
+  objectOf(id: number): ObjectId {
+    if (id > rootId && id < countedBase) return (id - 1) as ObjectId
+    throw new FsError('ESTALE', `node ${id} is of another session, or forgotten`)
   }
 
   /** The node, for a call that changes it: only the live tree can be changed. */
@@ -56,5 +78,12 @@ export class NodeTable {
 
   clear(): void {
     this.#nodes.clear()
+  }
+
+  #idFor(node: ViewNode): number {
+    const id = node instanceof OriginNode ? node.object + 1 : countedBase
+    // Taken: the inode became a file of another type behind the mount, and the kernel still knows the old one.
+    if (id > rootId && id < countedBase && !this.#nodes.has(id)) return id
+    return this.#nextId++
   }
 }

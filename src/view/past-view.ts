@@ -57,11 +57,19 @@ export class PastView {
         if (next === undefined) throw new FsError('ENOENT', 'the snapshot has no such directory')
         node = next
       }
-      this.#enter(node, entry)
+      this.enter(node, entry)
     } catch (error) {
       this.release(node)
       throw error
     }
+  }
+
+  /** Fills entry and counts a lookup. */
+  enter(node: PastNode, entry: Entry): void {
+    this.attributes(node, entry)
+    entry.node = this.#nodes.remember(node)
+    entry.generation = this.#nodes.sessionGeneration
+    entry.entryTtlMs = ttlForeverMs
   }
 
   lookup(parent: PastNode, name: ByteString, entry: Entry): void {
@@ -122,15 +130,9 @@ export class PastView {
   }
 
   /** Fills entry and counts a lookup. */
-  #enter(node: PastNode, entry: Entry): void {
-    this.attributes(node, entry)
-    entry.node = this.#nodes.remember(node)
-    entry.entryTtlMs = ttlForeverMs
-  }
-
   #enterOrRelease(node: PastNode, entry: Entry): void {
     try {
-      this.#enter(node, entry)
+      this.enter(node, entry)
     } catch (error) {
       node.tree.release(node)
       throw error

@@ -65,6 +65,7 @@ export class SnapshotsView {
   enterDirectory(entry: Entry): void {
     this.directoryAttributes(entry)
     entry.node = this.#nodes.remember(this.#directory)
+    entry.generation = this.#nodes.sessionGeneration
     entry.entryTtlMs = 0
   }
 

@@ -36,6 +36,8 @@ import { SnapshotsNode } from './view-node.js'
 import type { ViewNode } from './view-node.js'
 
 const statfsFields = 9
+const self = '.' as ByteString
+const above = '..' as ByteString
 
 /**
  * What a mount of a tree volume shows: the live tree, and beside it the snapshots. Each call goes to the
@@ -81,7 +83,15 @@ export class VolumeView implements FileSystem {
   }
 
   lookup(parent: number, name: ByteString, _caller: Caller, entry: Entry): void {
+    if (name === self) {
+      this.#enterAgain(parent, entry)
+      return
+    }
     const directory = this.#nodes.get(parent)
+    if (name === above) {
+      this.#enterAbove(directory, entry)
+      return
+    }
     if (directory instanceof PastNode) {
       this.#past.lookup(directory, name, entry)
     } else if (directory instanceof SnapshotsNode) {
@@ -362,6 +372,34 @@ export class VolumeView implements FileSystem {
   destroy(): void {
     for (const handle of this.#handles.removeAll()) this.#close(handle)
     this.#nodes.clear()
+  }
+
+  /** A node by its id alone, known or forgotten. */
+  #enterAgain(id: number, entry: Entry): void {
+    const node = this.#nodes.find(id)
+    if (node instanceof PastNode) this.#past.enter(node, entry)
+    else if (node instanceof SnapshotsNode) this.#snapshots.enterDirectory(entry)
+    else {
+      const { objects, origin } = this.#volume
+      if (node === undefined)
+        this.#live.enterFromStat(objects.find(this.#nodes.objectOf(id)), entry)
+      else {
+        origin.statNode(node)
+        this.#live.enterFromStat(node, entry)
+      }
+    }
+  }
+
+  #enterAbove(directory: ViewNode, entry: Entry): void {
+    const { origin } = this.#volume
+    const isLive = directory instanceof OriginNode && directory.type === FileType.directory
+    const parent = directory instanceof SnapshotsNode ? origin.root : isLive && directory.parent
+    // What is above a snapshot's directory depends on the way in, by which the kernel is to come again.
+    if (parent === undefined || parent === false || parent === origin.retired) {
+      throw new FsError('ESTALE', 'nothing is known above it')
+    }
+    origin.statNode(parent)
+    this.#live.enterFromStat(parent, entry)
   }
 
   #close(handle: Handle): void {

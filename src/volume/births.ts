@@ -63,6 +63,8 @@ export class Births {
     const newest = this.#epoch.newest
     const location = this.#store.location(node.object)
     if (location !== undefined) return location.bornAfter === newest
+    // It has names that are not known here.
+    if (node.parent === undefined && node.isByNumber) return false
     // Neither a name nor a place in the retired directory: no snapshot can reach it.
     if (node.parent === undefined) return true
     if (node.type !== FileType.directory) {

@@ -128,9 +128,11 @@ export class LiveFiles {
   }
 
   readlink(node: OriginNode): ByteString {
-    if (node.parent === undefined) throw new FsError('EINVAL', 'not a symlink')
-    const parentFd = this.#origin.directories.of(node.parent)
-    const target = this.#origin.native.readlinkAt(parentFd, node.name)
+    const { native, directories } = this.#origin
+    const target =
+      node.parent === undefined
+        ? this.#origin.withPath(node, (fd) => native.readlinkAt(fd, '' as ByteString))
+        : native.readlinkAt(directories.of(node.parent), node.name)
     if (typeof target === 'number') throw fsErrorOf(target, 'readlink')
     return target
   }

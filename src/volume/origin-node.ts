@@ -20,6 +20,8 @@ export class OriginNode {
   /** The view's: the id under which the kernel knows it, 0 if it does not, and how often it was told. */
   id = 0
   lookups = 0
+  /** Tells this use of the inode number from others; -1: not asked yet. */
+  generation = -1
 
   readonly object: ObjectId
   /** S_IFMT bits of the mode; a node never changes its type. */
@@ -37,6 +39,8 @@ export class OriginNode {
   references = 0
   /** The root, the retired directory, and files whose last name is gone while someone holds them: O_PATH. */
   heldFd = -1
+  /** It has names, but was found without one: while it has no place it is reached by its number. */
+  isByNumber = false
   /** One of its links is the one in the retired directory, which the live tree does not count. */
   hasRetiredLink = false
 

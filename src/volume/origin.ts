@@ -1,3 +1,4 @@
+import { randomInt } from 'node:crypto'
 import { directoryTypeOf, FileType, StatField, statFieldCount } from '../base/attributes.js'
 import type { Attributes } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
@@ -9,6 +10,9 @@ import { DirectoryDescriptors } from './directory-descriptors.js'
 import { OriginNode } from './origin-node.js'
 
 const self = '' as ByteString
+
+/** -ESTALE: of a number that nothing has, or that can't be asked for here. */
+const staleResult = -116
 
 /** Numbers from here on stand for what another file system shows, so that they meet none of ours. */
 const foreignObjectBase = 2 ** 52
@@ -36,6 +40,9 @@ export class Origin {
   readonly #nodes = new Map<ObjectId, OriginNode>()
   /** A descriptor of each file that a program has open. */
   readonly #openFds = new Map<OriginNode, number>()
+  /** Opening by number needs a descriptor that is not O_PATH; -1 until it is needed. */
+  #readableRootFd = -1
+  #nextGeneration = randomInt(2 ** 32)
 
   /** Takes over both descriptors (O_PATH). */
   constructor(native: Native, rootFd: number, retiredFd: number, descriptorsMax: number) {
@@ -79,6 +86,10 @@ export class Origin {
     for (const place of node.otherPlaces ?? []) {
       if (this.#isAt(node, place.parent, place.name)) return
     }
+    if (node.isByNumber) {
+      this.withPath(node, (fd) => checked(this.native.statAt(fd, self, this.stat), 'stat'))
+      return
+    }
     throw new FsError('ESTALE', `object ${node.object} is not where it was`)
   }
 
@@ -107,6 +118,13 @@ export class Origin {
     return this.#field(StatField.dev) !== this.#device || this.#field(StatField.isMountRoot) === 1
   }
 
+  /** The origin's root has no foreign number, though it may be the root of a mount. */
+  isRootFromStat(): boolean {
+    return (
+      this.#field(StatField.dev) === this.#device && this.#field(StatField.ino) === this.root.object
+    )
+  }
+
   typeFromStat(): number {
     return this.#field(StatField.mode) & FileType.mask
   }
@@ -119,6 +137,12 @@ export class Origin {
     return this.#field(StatField.nlink)
   }
 
+  /** Without the link in the retired directory. */
+  liveLinksFromStat(node: OriginNode): number {
+    if (!node.hasRetiredLink) return this.linksFromStat()
+    return node.type === FileType.directory ? 0 : this.linksFromStat() - 1
+  }
+
   sizeFromStat(): number {
     return this.#field(StatField.size)
   }
@@ -129,7 +153,7 @@ export class Origin {
     to.inoHigh = Math.floor(node.object / 2 ** 32)
     to.inoLow = node.object >>> 0
     to.mode = stat[StatField.mode] ?? 0
-    to.nlink = this.#liveLinksFromStat(node)
+    to.nlink = this.liveLinksFromStat(node)
     to.uid = stat[StatField.uid] ?? 0
     to.gid = stat[StatField.gid] ?? 0
     to.rdev = stat[StatField.rdev] ?? 0
@@ -149,11 +173,10 @@ export class Origin {
   /** Opens a node; the caller closes. `flags` without O_CREAT. */
   open(node: OriginNode, flags: number): number {
     if (node.isForeign) throw new FsError('EXDEV', 'another file system is mounted here')
-    let result = this.#tryOpen(node, flags)
-    while (isFullResult(result) && this.directories.closeOldest()) {
-      result = this.#tryOpen(node, flags)
-    }
-    return checked(result, 'open')
+    return checked(
+      this.#retrying(() => this.#tryOpen(node, flags)),
+      'open',
+    )
   }
 
   /** Calls `use` with an O_PATH descriptor of the node. */
@@ -166,6 +189,27 @@ export class Origin {
     } finally {
       this.native.close(fd)
     }
+  }
+
+  /** Opens an object by nothing but its number: it may be retired, or not be in the tree at all. The caller closes. */
+  openNumber(object: ObjectId, flags: number): number {
+    return checked(
+      this.#retrying(() => this.#tryOpenNumber(object, flags)),
+      'open by number',
+    )
+  }
+
+  /**
+   * Tells this use of the node's inode number from every other, also after a remount. Where the file system has
+   * nothing of the kind, the answer is one that never comes again.
+   */
+  generation(node: OriginNode): number {
+    if (node === this.root) return 0
+    if (node.generation < 0) {
+      const known = node.isForeign ? -1 : this.#askGeneration(node)
+      node.generation = known >= 0 ? known : this.#nextGeneration++ % 2 ** 32
+    }
+    return node.generation
   }
 
   /** The name that an object's link in the retired directory has. */
@@ -224,6 +268,13 @@ export class Origin {
     }
   }
 
+  /** The node for what `stat` was just filled with, found by its number; it has no place. */
+  nodeByNumber(object: ObjectId): OriginNode {
+    const node = this.#nodeFor(object, this.typeFromStat(), false)
+    node.isByNumber = true
+    return node
+  }
+
   /** A node for a file that has no name (yet): it is held by a descriptor of its own, taken over here. */
   addHeld(fd: number): OriginNode {
     try {
@@ -244,18 +295,43 @@ export class Origin {
       node.heldFd = -1
     }
     this.#nodes.clear()
+    if (this.#readableRootFd >= 0) this.native.close(this.#readableRootFd)
+    this.#readableRootFd = -1
+  }
+
+  /** Where no descriptor is left, the directories give theirs back. */
+  #retrying(open: () => number): number {
+    let result = open()
+    while (isFullResult(result) && this.directories.closeOldest()) result = open()
+    return result
+  }
+
+  #tryOpenNumber(object: ObjectId, flags: number): number {
+    if (this.#readableRootFd < 0) {
+      const opened = this.native.reopen(this.root.heldFd, O.RDONLY | O.DIRECTORY)
+      if (opened < 0) return opened
+      this.#readableRootFd = opened
+    }
+    const result = this.native.openByInode(this.#readableRootFd, object, flags)
+    return result >= 0 || isFullResult(result) ? result : staleResult
   }
 
   #tryOpen(node: OriginNode, flags: number): number {
     if (node.heldFd >= 0) return this.native.reopen(node.heldFd, flags)
+    if (node.parent === undefined && node.isByNumber) {
+      return this.#tryOpenNumber(node.object, flags)
+    }
     if (node.parent === undefined) throw new FsError('ESTALE', `object ${node.object} has no name`)
     const parentFd = this.directories.of(node.parent)
     return this.native.openAt(parentFd, node.name, flags | O.NOFOLLOW, 0)
   }
 
-  #liveLinksFromStat(node: OriginNode): number {
-    if (!node.hasRetiredLink) return this.linksFromStat()
-    return node.type === FileType.directory ? 0 : this.linksFromStat() - 1
+  #askGeneration(node: OriginNode): number {
+    if (node.heldFd >= 0) return this.native.generationAt(node.heldFd, self)
+    if (node.parent === undefined) {
+      return this.withPath(node, (fd) => this.native.generationAt(fd, self))
+    }
+    return this.native.generationAt(this.directories.of(node.parent), node.name)
   }
 
   #isUnneeded(node: OriginNode): boolean {

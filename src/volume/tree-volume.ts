@@ -20,6 +20,7 @@ import { LiveFiles } from './live-files.js'
 import { LiveNames } from './live-names.js'
 import { Locator } from './locator.js'
 import { Origin } from './origin.js'
+import { ObjectFinder } from './object-finder.js'
 import { PastFile } from './past-file.js'
 import type { PastNode } from './past-node.js'
 import { PastTree } from './past-tree.js'
@@ -52,6 +53,7 @@ export class TreeVolume {
   readonly drift: Drift
   readonly hidden = new HiddenNames()
   readonly #descriptors: DescriptorBudget
+  readonly objects: ObjectFinder
   readonly #locator: Locator
   readonly #epoch: Epoch
   readonly #retirement: Retirement
@@ -82,6 +84,7 @@ export class TreeVolume {
     )
     this.names = new LiveNames(this.origin, this.births, preserver, this.#retirement)
     this.files = new LiveFiles(this.origin, preserver, this.chunks)
+    this.objects = new ObjectFinder(this.origin, this.hidden)
     this.#locator = new Locator(this.origin, this.store)
   }
 

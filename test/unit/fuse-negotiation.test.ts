@@ -43,9 +43,9 @@ class Kernel {
 
 const everything = 0xffff_ffff
 const initExt = 1 << 30
-// async-read, big-writes, dont-mask, readdirplus and its auto, parallel-dirops, posix-acl, max-pages,
+// async-read, export-support, big-writes, dont-mask, readdirplus and its auto, parallel-dirops, posix-acl, max-pages,
 // cache-symlinks, explicit-inval-data, handle-killpriv-v2, setxattr-ext, init-ext
-const wantedFlags = [0, 5, 6, 13, 14, 18, 20, 22, 23, 25, 28, 29, 30]
+const wantedFlags = [0, 4, 5, 6, 13, 14, 18, 20, 22, 23, 25, 28, 29, 30]
 const wantedBits = wantedFlags.reduce((sum, bit) => sum + 2 ** bit, 0)
 
 test('from a kernel that offers everything just the wanted features are taken', () => {
@@ -56,7 +56,7 @@ test('from a kernel that offers everything just the wanted features are taken', 
     Buffer.concat([
       ...[u32(7), u32(45), u32(131072), u32(wantedBits)],
       ...[raw(64, 0), raw(48, 0), u32(1 << 20), u32(1), raw(0, 1), raw(0, 0)],
-      ...[u32((1 << 3) | (1 << 4)), Buffer.alloc(28)],
+      ...[u32((1 << 3) | (1 << 4) | (1 << 8)), Buffer.alloc(28)],
     ]),
   )
 })
@@ -70,11 +70,12 @@ test('what was agreed on can be read, and what the kernel lacks', () => {
     writeBytesMax: 1 << 20,
     readaheadBytesMax: 131072,
     features: [
-      ...['async-read', 'big-writes', 'dont-mask', 'readdirplus', 'readdirplus-auto'],
+      ...['async-read', 'export-support', 'big-writes', 'dont-mask'],
+      ...['readdirplus', 'readdirplus-auto'],
       ...['parallel-dirops', 'posix-acl', 'max-pages', 'cache-symlinks', 'explicit-inval-data'],
       'setxattr-ext',
     ],
-    missing: ['handle-killpriv-v2', 'init-ext', 'expire-only', 'direct-io-mmap'],
+    missing: ['handle-killpriv-v2', 'init-ext', 'expire-only', 'direct-io-mmap', 'allow-idmap'],
   })
 })
 

@@ -32,7 +32,7 @@ export const nameOperations: OperationList = [
 function lookup(call: Call): Reply {
   const { request } = call
   const entry = call.freshEntry()
-  call.fileSystem.lookup(request.node, request.name(0), request.caller, entry)
+  call.fileSystem.lookup(request.node, request.nameOrDots(0), request.caller, entry)
   return call.reply.entry(entry)
 }
 
