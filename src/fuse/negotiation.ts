@@ -47,6 +47,8 @@ const wanted: readonly Feature[] = [
   { name: 'dont-mask', bit: 6 },
   { name: 'readdirplus', bit: 13 },
   { name: 'readdirplus-auto', bit: 14 },
+  // Else the kernel takes direct I/O of one caller (libaio, io_uring, a large one in pieces) a request at a time.
+  { name: 'async-dio', bit: 15 },
   { name: 'parallel-dirops', bit: 18 },
   { name: 'posix-acl', bit: 20 },
   maxPages,

@@ -43,9 +43,9 @@ class Kernel {
 
 const everything = 0xffff_ffff
 const initExt = 1 << 30
-// async-read, export-support, big-writes, dont-mask, readdirplus and its auto, parallel-dirops, posix-acl, max-pages,
-// cache-symlinks, explicit-inval-data, handle-killpriv-v2, setxattr-ext, init-ext
-const wantedFlags = [0, 4, 5, 6, 13, 14, 18, 20, 22, 23, 25, 28, 29, 30]
+// async-read, export-support, big-writes, dont-mask, readdirplus and its auto, async-dio, parallel-dirops, posix-acl,
+// max-pages, cache-symlinks, explicit-inval-data, handle-killpriv-v2, setxattr-ext, init-ext
+const wantedFlags = [0, 4, 5, 6, 13, 14, 15, 18, 20, 22, 23, 25, 28, 29, 30]
 const wantedBits = wantedFlags.reduce((sum, bit) => sum + 2 ** bit, 0)
 
 test('from a kernel that offers everything just the wanted features are taken', () => {
@@ -71,7 +71,7 @@ test('what was agreed on can be read, and what the kernel lacks', () => {
     readaheadBytesMax: 131072,
     features: [
       ...['async-read', 'export-support', 'big-writes', 'dont-mask'],
-      ...['readdirplus', 'readdirplus-auto'],
+      ...['readdirplus', 'readdirplus-auto', 'async-dio'],
       ...['parallel-dirops', 'posix-acl', 'max-pages', 'cache-symlinks', 'explicit-inval-data'],
       'setxattr-ext',
     ],
