@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect, test } from 'vitest'
 import { python } from '../support/actor.js'
-import { run } from '../support/command.js'
+import { run, succeed } from '../support/command.js'
 import { describeMount } from '../support/requirements.js'
 import { TestVolume } from '../support/test-volume.js'
 import type { TestVolumeOptions } from '../support/test-volume.js'
@@ -11,9 +11,10 @@ import type { TreeEntry } from '../support/tree.js'
 
 const program = fileURLToPath(new URL('../support/data_cases.py', import.meta.url))
 const limits = 'kernel_limits'
+const full = 'full_disk'
 const cases = [...readFileSync(program, 'utf8').matchAll(/^def ([a-z_]+)\(\):/gm)]
   .map(([, name = '']) => name)
-  .filter((name) => name !== limits)
+  .filter((name) => name !== limits && name !== full)
 
 /** What one case says in a new directory below `top`. */
 async function observed(volume: TestVolume, top: string, name: string): Promise<unknown> {
@@ -89,5 +90,20 @@ for name in given['names']:
       'seek to data that is mapped': 'ENXIO',
       'after msync': 4096,
     })
+  })
+
+  test('of a full origin is refused as there, and nothing is lost', async () => {
+    const volume = new TestVolume({ isMountedOver: false, isStoreApart: true })
+    const plain = volume.beside('plain')
+    mkdirSync(plain)
+    for (const directory of [volume.origin, plain]) {
+      await succeed('mount', ['-t', 'tmpfs', '-o', 'size=3m', 'bygone-test', directory])
+    }
+    await volume.mount()
+    const onPlain = await observed(volume, plain, full)
+    // tmpfs as ext4: the store itself. Here the page is written later, and msync tells.
+    expect(onPlain).toMatchObject({ mapping: 'SIGBUS', append: 'ENOSPC' })
+    const onMount = await observed(volume, volume.live, full)
+    expect(onMount).toEqual({ ...(onPlain as object), mapping: 'ENOSPC' })
   })
 })

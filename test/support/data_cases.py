@@ -672,6 +672,44 @@ def kernel_limits():
     return seen
 
 
+def full_disk():
+    """In a file system of a few MiB."""
+    def fill(fd):
+        done = 0
+        try:
+            while True:
+                done += os.pwrite(fd, b'f' * 65536, done)
+        except OSError as error:
+            return [done > 0, errno.errorcode[error.errno]]
+
+    def store():
+        memory = mmap.mmap(sparse, 8 << 20)
+        for page in range(0, 8 << 20, PAGE):
+            memory[page] = 1
+        memory.flush()
+        return 'stored'
+
+    filled = create('filled')
+    sparse = create('sparse')
+    os.ftruncate(sparse, 8 << 20)
+    os.mkdir('directory')
+    seen = {
+        'write': fill(filled),
+        'fsync': said(lambda: os.fsync(filled)),
+        'allocate': allocate(sparse, 0, 0, 1 << 20),
+        'into a hole': said(lambda: os.pwrite(sparse, b'x' * PAGE, 1 << 20)),
+        'append': said(lambda: os.write(os.open('filled', os.O_WRONLY | os.O_APPEND), b'x' * 2 * PAGE)),
+        'copy': said(lambda: os.copy_file_range(filled, sparse, 1 << 20, 0, 4 << 20)),
+        'in place': said(lambda: os.pwrite(filled, b'x' * PAGE, PAGE)),
+        'mapping': in_child(store),
+    }
+    os.ftruncate(filled, 1 << 20)
+    os.close(create('other'))
+    seen['afterwards'] = said(lambda: os.pwrite(sparse, b'y' * PAGE, 1 << 20))
+    seen['content'] = [content('filled'), os.pread(sparse, 1, 1 << 20).decode()]
+    return seen
+
+
 if __name__ == '__main__':
     os.umask(0o022)
     os.chdir(sys.argv[1])
