@@ -16,7 +16,10 @@ export function unmountCommand(): Command {
       '[volume]',
       'its name, origin or mount point; default: the one around the working directory',
     )
-    .option('--force', 'also if programs use it: what they still do with it fails')
+    .option(
+      '--force',
+      'also if programs use it, or the origin does not answer: what they still do with it fails',
+    )
     .addHelpText(
       'after',
       `
