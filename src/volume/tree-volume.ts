@@ -4,9 +4,10 @@ import type { Label } from '../base/ids.js'
 import { native } from '../base/native.js'
 import type { Guards } from '../base/native.js'
 import { StatField } from '../base/attributes.js'
+import { instantOfMs } from '../base/instant.js'
 import type { Instant } from '../base/instant.js'
 import { O, UTIME_NOW } from '../base/open-flags.js'
-import { checked, fsErrorOf } from '../base/errno.js'
+import { checked, fsErrorOf, isErrno } from '../base/errno.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
 import type { VolumeStore } from '../store/volume-store.js'
 import { Births } from './births.js'
@@ -185,7 +186,11 @@ export class TreeVolume {
   /** By the clock of the origin's file system, which need not be this machine's. */
   #now(): Instant {
     const { native, retired, stat } = this.origin
-    checked(native.utimensPath(retired.heldFd, 0, UTIME_NOW, 0, UTIME_NOW), 'utimens')
+    const touched = native.utimensPath(retired.heldFd, 0, UTIME_NOW, 0, UTIME_NOW)
+    // Nobody changes it then, so any clock will do.
+    if (touched < 0 && isErrno(fsErrorOf(touched, 'utimens'), 'EROFS'))
+      return instantOfMs(Date.now())
+    checked(touched, 'utimens')
     this.origin.statNode(retired)
     return { sec: stat[StatField.ctimeSec] ?? 0, nsec: stat[StatField.ctimeNsec] ?? 0 }
   }
