@@ -268,7 +268,7 @@ const stores: Case[] = [
       await usedVolume(box)
       change(box.path('o/.bygone/store/catalog.json'), () => '{}')
     },
-    args: ['list', 'o'],
+    args: ['list', './o'],
     code: 2,
     says: /damaged catalog/,
   },
@@ -452,21 +452,21 @@ const commands: Case[] = [
   {
     what: 'a snapshot of what is not mounted',
     prepare: (box) => usedVolume(box),
-    args: ['snapshot', 'o'],
+    args: ['snapshot', './o'],
     code: 1,
     says: /\/o is not mounted: `bygone mount` it first/,
   },
   {
     what: 'an unmount of what is not mounted',
     prepare: (box) => usedVolume(box),
-    args: ['unmount', 'o'],
+    args: ['unmount', './o'],
     code: 5,
     says: /\/o is not mounted/,
   },
   {
     what: 'a snapshot of two volumes of which one is unknown',
     prepare: mountedVolume,
-    args: ['snapshot', 'o', 'nosuch'],
+    args: ['snapshot', './o', 'nosuch'],
     code: 5,
     says: /nosuch/,
   },
@@ -474,7 +474,7 @@ const commands: Case[] = [
     (tag) => ({
       what: `the tag ${JSON.stringify(tag)}`,
       prepare: mountedVolume,
-      args: ['snapshot', 'o', `--tag=${tag}`],
+      args: ['snapshot', './o', `--tag=${tag}`],
       code: 64,
       says: /can't be a tag/,
     }),
@@ -485,14 +485,14 @@ const commands: Case[] = [
       await mountedVolume(box)
       await box.succeed('snapshot', 'o', '--tag', 'first-of-may')
     },
-    args: ['snapshot', 'o', '--tag', 'first-of-may'],
+    args: ['snapshot', './o', '--tag', 'first-of-may'],
     code: 3,
     says: /is tagged first-of-may/,
   },
   {
     what: 'a memo too long',
     prepare: mountedVolume,
-    args: ['snapshot', 'o', '-m', 'x'.repeat(5000)],
+    args: ['snapshot', './o', '-m', 'x'.repeat(5000)],
     code: 64,
     says: /memo is longer than 4096 bytes/,
   },
@@ -609,7 +609,7 @@ const permissions: Case[] = [
   {
     what: "a volume of root's for an ordinary user",
     prepare: (box) => usedVolume(box),
-    args: ['list', 'o'],
+    args: ['list', './o'],
     as: () => ({ uid: user }),
     code: 1,
     says: /permission/,
@@ -617,7 +617,7 @@ const permissions: Case[] = [
   {
     what: "a mount of root's for an ordinary user",
     prepare: mountedVolume,
-    args: ['snapshot', 'm'],
+    args: ['snapshot', './m'],
     as: () => ({ uid: user }),
     code: 1,
     says: /mounted by uid 0: .*as root/,
