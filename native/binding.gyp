@@ -12,6 +12,7 @@
       'target_name': 'core',
       'type': 'static_library',
       'sources': [
+        'core/acting_as.cc',
         'core/background_sync.cc',
         'core/chunk_stage.cc',
         'core/crc32c.cc',

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "core/acting_as.h"
 #include "core/result.h"
 
 namespace bygone {
@@ -23,25 +24,22 @@ Result IsolateThread();
 // For its lifetime the calling thread creates files as `creator` does.
 //
 // As root the files belong to the creator from their first instant on, so that no crash can leave
-// one that belongs to the daemon; otherwise they belong to the daemon's user. All of it is state of
-// the calling thread only (setfsuid by raw system call: glibc's wrappers do not spread these two).
-class ActingAs {
+// one that belongs to the daemon; otherwise they belong to the daemon's user.
+class CreatingAs {
  public:
-  explicit ActingAs(const Creator& creator);
-  ~ActingAs();
-  ActingAs(const ActingAs&) = delete;
-  ActingAs& operator=(const ActingAs&) = delete;
+  explicit CreatingAs(const Creator& creator);
+  ~CreatingAs();
+  CreatingAs(const CreatingAs&) = delete;
+  CreatingAs& operator=(const CreatingAs&) = delete;
 
   // 0, or a negative errno: then nothing may be created.
-  Result refusal() const { return refusal_; }
+  Result refusal() const { return acting_.refusal(); }
   // The mode to create with.
   mode_t ModeFor(mode_t mode) const { return mode & ~mask_; }
 
  private:
-  Result refusal_ = 0;
+  const ActingAs acting_;
   mode_t mask_ = 0;
-  int64_t uid_before_ = -1;    // -1: not changed
-  int64_t gid_before_ = -1;    // -1: not changed
   int64_t umask_before_ = -1;  // -1: not changed
 };
 

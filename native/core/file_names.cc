@@ -30,9 +30,9 @@ bool IsTmpfile(int flags) { return (flags & O_TMPFILE) == O_TMPFILE; }
 template <typename Create>
 Result CreateAs(const Creator& creator, const Name& name, Create create) {
   if (name.refusal() != 0) return name.refusal();
-  const ActingAs acting(creator);
-  if (acting.refusal() != 0) return acting.refusal();
-  return create(acting);
+  const CreatingAs creating(creator);
+  if (creating.refusal() != 0) return creating.refusal();
+  return create(creating);
 }
 
 }  // namespace
@@ -46,28 +46,28 @@ Result OpenAt(int dir, const Name& name, int flags, uint32_t mode) {
 Result CreateAt(int dir, const Name& name, int flags, uint32_t mode, const Creator& creator) {
   const bool is_tmpfile = IsTmpfile(flags);
   if (is_tmpfile != name.empty()) return -EINVAL;
-  return CreateAs(creator, name, [&](const ActingAs& acting) {
+  return CreateAs(creator, name, [&](const CreatingAs& creating) {
     return OpenBeneath(dir, is_tmpfile ? "." : name.c_str(), is_tmpfile ? flags : flags | O_CREAT,
-                       acting.ModeFor(mode & kPermissionBits));
+                       creating.ModeFor(mode & kPermissionBits));
   });
 }
 
 Result MkdirAt(int dir, const Name& name, uint32_t mode, const Creator& creator) {
-  return CreateAs(creator, name, [&](const ActingAs& acting) {
-    return ResultOf(::mkdirat(dir, name.c_str(), acting.ModeFor(mode & kPermissionBits)));
+  return CreateAs(creator, name, [&](const CreatingAs& creating) {
+    return ResultOf(::mkdirat(dir, name.c_str(), creating.ModeFor(mode & kPermissionBits)));
   });
 }
 
 Result MknodAt(int dir, const Name& name, uint32_t mode, uint32_t rdev, const Creator& creator) {
-  return CreateAs(creator, name, [&](const ActingAs& acting) {
+  return CreateAs(creator, name, [&](const CreatingAs& creating) {
     return ResultOf(::syscall(SYS_mknodat, dir, name.c_str(),
-                              acting.ModeFor(mode & (S_IFMT | kPermissionBits)), rdev));
+                              creating.ModeFor(mode & (S_IFMT | kPermissionBits)), rdev));
   });
 }
 
 Result SymlinkAt(const std::string& target, int dir, const Name& name, const Creator& creator) {
   if (target.find('\0') != std::string::npos) return -EINVAL;
-  return CreateAs(creator, name, [&](const ActingAs&) {
+  return CreateAs(creator, name, [&](const CreatingAs&) {
     return ResultOf(::symlinkat(target.c_str(), dir, name.c_str()));
   });
 }

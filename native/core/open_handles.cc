@@ -19,10 +19,11 @@ bool HasPrivileges(int fd) {
 
 OpenHandles::OpenHandles(std::shared_ptr<const Guards> guards) : guards_(std::move(guards)) {}
 
-void OpenHandles::Attach(uint64_t handle, int fd, int guard) {
+void OpenHandles::Attach(uint64_t handle, int fd, int guard, Identity opener) {
   OpenFile& file = files_[handle];
   file.fd = fd;
   file.guard = guard;
+  file.opener = opener;
   file.kept.reset();
 }
 
@@ -52,7 +53,7 @@ std::optional<Result> OpenHandles::Read(uint64_t handle, uint64_t offset,
 }
 
 std::optional<Result> OpenHandles::Write(uint64_t handle, uint64_t offset,
-                                         std::span<const std::byte> bytes,
+                                         std::span<const std::byte> bytes, Identity writer,
                                          bool kills_privileges) {
   const auto found = files_.find(handle);
   if (found == files_.end()) return std::nullopt;
@@ -60,7 +61,12 @@ std::optional<Result> OpenHandles::Write(uint64_t handle, uint64_t offset,
   if (file.fd < 0 || !guards_->Allows(file.guard, offset, bytes.size())) return std::nullopt;
   // The kernel says so for every write of an ordinary user; hardly a file has the bits.
   if (kills_privileges && HasPrivileges(file.fd)) return std::nullopt;
-  return WriteSomeAt(file.fd, bytes, static_cast<int64_t>(offset));
+  return WriteSomeAs(writer, file.fd, bytes, static_cast<int64_t>(offset));
+}
+
+Identity OpenHandles::OpenerOf(uint64_t handle) const {
+  const auto found = files_.find(handle);
+  return found == files_.end() ? Identity{0, 0} : found->second.opener;
 }
 
 }  // namespace bygone

@@ -7,6 +7,7 @@
 #include <span>
 #include <unordered_map>
 
+#include "core/acting_as.h"
 #include "core/guards.h"
 #include "core/read_plan.h"
 #include "core/result.h"
@@ -22,7 +23,8 @@ class OpenHandles {
   explicit OpenHandles(std::shared_ptr<const Guards> guards);
 
   // A live file: reads go to fd (-1: they do not), writes too where `guard` (-1: none) allows them.
-  void Attach(uint64_t handle, int fd, int guard);
+  // `opener`: who is meant where the kernel writes back pages in nobody's name.
+  void Attach(uint64_t handle, int fd, int guard, Identity opener);
   void Detach(uint64_t handle);
   size_t count() const { return files_.size(); }
 
@@ -31,10 +33,12 @@ class OpenHandles {
 
   // The read's bytes or error; nullopt if JavaScript must plan it.
   std::optional<Result> Read(uint64_t handle, uint64_t offset, std::span<std::byte> out);
-  // The bytes written or error; nullopt if JavaScript must make it safe first. kills_privileges:
+  // The bytes written as `writer` or error; nullopt if JavaScript must make it safe first. kills_privileges:
   // the file may not keep set-user-ID and set-group-ID; to drop them is JavaScript's part.
   std::optional<Result> Write(uint64_t handle, uint64_t offset, std::span<const std::byte> bytes,
-                              bool kills_privileges);
+                              Identity writer, bool kills_privileges);
+  // Of a handle that is attached; else the daemon itself.
+  Identity OpenerOf(uint64_t handle) const;
 
   // For a plan that is not kept; shares the memory of the last verified run.
   PlanReader& reader() { return reader_; }
@@ -49,6 +53,7 @@ class OpenHandles {
   struct OpenFile {
     int fd = -1;
     int guard = -1;
+    Identity opener{0, 0};
     std::optional<KeptPlan> kept;
   };
 

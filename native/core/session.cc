@@ -89,14 +89,16 @@ bool Session::ServeWrite() {
   if (payload.size() != write.size) return false;
   const bool kills_privileges = (write.write_flags & FUSE_WRITE_KILL_SUIDGID) != 0;
   const std::optional<Result> written =
-      handles_.Write(write.fh, write.offset, payload, kills_privileges);
+      handles_.Write(write.fh, write.offset, payload, Writer(), kills_privileges);
   if (!written) return false;
   writes_served_++;
   SendWritten(*written);
   return true;
 }
 
-void Session::Attach(uint64_t handle, int fd, int guard) { handles_.Attach(handle, fd, guard); }
+void Session::Attach(uint64_t handle, int fd, int guard, Identity opener) {
+  handles_.Attach(handle, fd, guard, opener);
+}
 
 void Session::Detach(uint64_t handle) { handles_.Detach(handle); }
 
@@ -122,7 +124,7 @@ Result Session::ReplyWrite(int fd) {
   const auto write = RequestAt<fuse_write_in>(kHeaderBytes);
   const std::span<const std::byte> payload = WritePayload();
   if (payload.size() != write.size) return -EINVAL;
-  const Result written = WriteSomeAt(fd, payload, static_cast<int64_t>(write.offset));
+  const Result written = WriteSomeAs(Writer(), fd, payload, static_cast<int64_t>(write.offset));
   if (written >= 0) SendWritten(written);
   return written;
 }
@@ -171,6 +173,14 @@ T Session::RequestAt(size_t offset) const {
   T value;
   std::memcpy(&value, request_->data() + offset, sizeof value);
   return value;
+}
+
+Identity Session::Writer() const {
+  const auto write = RequestAt<fuse_write_in>(kHeaderBytes);
+  // Pages of a mapping are written back by the kernel, long after whoever changed them.
+  if ((write.write_flags & FUSE_WRITE_CACHE) != 0) return handles_.OpenerOf(write.fh);
+  const auto header = RequestAt<fuse_in_header>(0);
+  return {header.uid, header.gid};
 }
 
 bool Session::IsRequest(uint32_t opcode, size_t body_bytes) const {

@@ -6,6 +6,7 @@
 #include <span>
 #include <string_view>
 
+#include "core/acting_as.h"
 #include "core/fuse_device.h"
 #include "core/guards.h"
 #include "core/notifier.h"
@@ -35,7 +36,7 @@ class Session {
   // is not served inside; its length. 0: woken. -ENODEV: the connection is gone.
   Result Exchange(uint32_t reply_bytes);
 
-  void Attach(uint64_t handle, int fd, int guard);
+  void Attach(uint64_t handle, int fd, int guard, Identity opener);
   void Detach(uint64_t handle);
 
   // These three answer the request in the request buffer, unless their result is negative.
@@ -74,6 +75,8 @@ class Session {
 
   template <typename T>
   T RequestAt(size_t offset) const;
+  // In whose name the WRITE in the request buffer is carried out.
+  Identity Writer() const;
   bool IsRequest(uint32_t opcode, size_t body_bytes) const;
   std::span<const std::byte> WritePayload() const;
 

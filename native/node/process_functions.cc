@@ -1,5 +1,7 @@
+#include <optional>
 #include <string>
 
+#include "core/acting_as.h"
 #include "core/creator.h"
 #include "core/descriptors.h"
 #include "core/fusermount.h"
@@ -14,6 +16,21 @@ namespace {
 struct FusermountState {
   std::string message;
 };
+
+// The one identity that this thread has taken on for more than one call.
+thread_local std::optional<ActingAs> acting;
+
+Result ActAs(uint32_t uid, uint32_t gid) {
+  acting.emplace(Identity{uid, gid});
+  const Result refusal = acting->refusal();
+  if (refusal != 0) acting.reset();
+  return refusal;
+}
+
+Result ActAsSelf() {
+  acting.reset();
+  return 0;
+}
 
 Napi::Value MountByFusermountCall(const Napi::CallbackInfo& info) {
   FusermountState& state = *info.Env().GetInstanceData<FusermountState>();
@@ -32,6 +49,8 @@ Napi::Value FusermountMessage(const Napi::CallbackInfo& info) {
 void ExportProcessFunctions(Napi::Object exports) {
   Export<&RaiseDescriptorLimit>(exports, "raiseDescriptorLimit");
   Export<&IsolateThread>(exports, "isolateThread");
+  Export<&ActAs>(exports, "actAs");
+  Export<&ActAsSelf>(exports, "actAsSelf");
   Export<&EventFd>(exports, "eventFd");
   Export<&SignalEventFd>(exports, "signalEventFd");
   Export<&PeerUid>(exports, "peerUid");

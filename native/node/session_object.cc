@@ -24,6 +24,9 @@ Result ReplyRead(Session& session, std::span<double> words, uint32_t piece_count
                  uint64_t plan_offset, uint64_t plan_bytes, bool reaches_end, int guard) {
   return session.ReplyRead(words, piece_count, plan_offset, plan_bytes, reaches_end, guard);
 }
+void Attach(Session& session, uint64_t handle, int fd, int guard, uint32_t uid, uint32_t gid) {
+  session.Attach(handle, fd, guard, {uid, gid});
+}
 void ReplyAfterSync(Session& session, const std::vector<int>& fds, bool data_only) {
   session.ReplyAfterSync(fds, data_only);
 }
@@ -66,7 +69,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
     return DefineClass(env, "Session",
                        {
                            InstanceMethod<&Self::Call<&Session::Exchange>>("exchange"),
-                           InstanceMethod<&Self::Call<&Session::Attach>>("attach"),
+                           InstanceMethod<&Self::Call<&Attach>>("attach"),
                            InstanceMethod<&Self::Call<&Session::Detach>>("detach"),
                            InstanceMethod<&Self::Call<&ReplyRead>>("replyRead"),
                            InstanceMethod<&Self::Call<&Session::ReplyWrite>>("replyWrite"),

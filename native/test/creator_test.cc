@@ -1,9 +1,11 @@
 #include "core/creator.h"
 
+#include <linux/capability.h>
 #include <sys/fsuid.h>
 #include <sys/stat.h>
 #include <sys/xattr.h>
 
+#include <fstream>
 #include <thread>
 
 #include "core/file_names.h"
@@ -28,6 +30,15 @@ Result CreateAndClose(const TempDir& dir, const char* name, mode_t mode, const C
 bool IsOwnAgain() {
   return ::setfsuid(UINT32_MAX) == static_cast<int>(::geteuid()) &&
          ::setfsgid(UINT32_MAX) == static_cast<int>(::getegid());
+}
+
+// Of the calling thread.
+uint64_t EffectiveCapabilities() {
+  std::ifstream status("/proc/thread-self/status");
+  for (std::string line; std::getline(status, line);) {
+    if (line.starts_with("CapEff:")) return std::stoull(line.substr(7), nullptr, 16);
+  }
+  return 0;
 }
 
 // Each test has a thread of its own, because what IsolateThread does stays.
@@ -61,6 +72,34 @@ TEST("the daemon keeps its rights while it acts for another") {
     const TempDir dir;  // mode 0700 of root: the creator alone could not even enter it
     CHECK_EQ(CreateAndClose(dir, "file", 0600, {12345, 54321, 0}), 0);
     CHECK_EQ(Find(dir, "file").st_uid, 12345u);
+  });
+}
+
+TEST("who acts for a user has no rights to more than the user's share, and has them again") {
+  if (::geteuid() != 0) return Skip("needs root");
+  OnThread([] {
+    CHECK_EQ(IsolateThread(), 0);
+    const uint64_t own = EffectiveCapabilities();
+    const uint64_t resource = uint64_t{1} << CAP_SYS_RESOURCE;
+    for (const uint32_t gid : {0u, 7u}) {
+      {
+        const ActingAs acting({12345, gid});
+        CHECK_EQ(acting.refusal(), 0);
+        CHECK_EQ(EffectiveCapabilities(), own & ~resource);
+        CHECK_EQ(::setfsuid(UINT32_MAX), 12345);
+        CHECK_EQ(static_cast<uint32_t>(::setfsgid(UINT32_MAX)), gid);
+      }
+      CHECK_EQ(EffectiveCapabilities(), own);
+      CHECK(IsOwnAgain());
+      const ActingAs acting({0, gid});
+      CHECK_EQ(EffectiveCapabilities(), own);
+    }
+    {
+      const ActingAs acting({UINT32_MAX, 1});
+      CHECK_EQ(acting.refusal(), -EPERM);
+    }
+    CHECK_EQ(EffectiveCapabilities(), own);
+    CHECK(IsOwnAgain());
   });
 }
 

@@ -57,17 +57,19 @@ class KernelEnd {
     SendRequest(FUSE_READ, unique, ReadBody(handle, offset, size));
   }
   void SendWrite(uint64_t unique, uint64_t handle, uint64_t offset, std::string_view data,
-                 uint32_t flags = 0) {
+                 uint32_t flags = 0, uint32_t uid = 0) {
     fuse_write_in write{};
     write.fh = handle;
     write.offset = offset;
     write.size = static_cast<uint32_t>(data.size());
     write.write_flags = flags;
-    SendRequest(FUSE_WRITE, unique, Bytes(write) + std::string(data));
+    Send(Request(FUSE_WRITE, unique, Bytes(write) + std::string(data), uid));
   }
 
-  static std::string Request(uint32_t opcode, uint64_t unique, std::string_view body) {
+  static std::string Request(uint32_t opcode, uint64_t unique, std::string_view body,
+                             uint32_t uid = 0) {
     fuse_in_header header{};
+    header.uid = uid;
     header.len = static_cast<uint32_t>(sizeof header + body.size());
     header.opcode = opcode;
     header.unique = unique;

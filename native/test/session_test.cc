@@ -18,6 +18,7 @@ namespace {
 
 constexpr uint32_t kMaxWrite = 128 * 1024;
 constexpr uint32_t kShift = 12;
+constexpr Identity kDaemon{0, 0};
 
 // A session with its kernel. Requests that JavaScript must see are marked by LOOKUP: an exchange
 // that returns one has served what was sent before.
@@ -124,7 +125,7 @@ TEST("a wake-up comes through although requests never pause") {
   const TempDir dir;
   const UniqueFd file = dir.File("file", "text");
   Session session(requests.get(), wake.get(), std::make_shared<Guards>(), kMaxWrite);
-  session.Attach(1, file.get(), -1);
+  session.Attach(1, file.get(), -1, kDaemon);
   const std::string read = KernelEnd::Request(FUSE_READ, 5, KernelEnd::ReadBody(1, 0, 4));
   for (int i = 0; i < 100; i++) {
     REQUIRE(::write(kernel.get(), read.data(), read.size()) > 0);
@@ -149,7 +150,7 @@ TEST("reads of a live file are served inside, short at its end") {
   Mounted mounted;
   const std::string text = Noise(100000, 2);
   const UniqueFd file = mounted.dir.File("file", text);
-  mounted.session.Attach(1, file.get(), -1);
+  mounted.session.Attach(1, file.get(), -1, kDaemon);
   mounted.kernel.SendRead(11, 1, 0, 4096);
   mounted.kernel.SendRead(12, 1, 70000, 131072);
   mounted.kernel.SendRead(13, 1, 100000, 4096);
@@ -169,7 +170,7 @@ TEST("a read larger than any before it gets its room") {
   Mounted mounted;
   const std::string text = Noise(400000, 3);
   const UniqueFd file = mounted.dir.File("file", text);
-  mounted.session.Attach(1, file.get(), -1);
+  mounted.session.Attach(1, file.get(), -1, kDaemon);
   mounted.kernel.SendRead(1, 1, 0, 400000);
   mounted.ServeAll();
   CHECK(mounted.kernel.Await().body == text);
@@ -177,7 +178,7 @@ TEST("a read larger than any before it gets its room") {
 
 TEST("an error of a read is its answer") {
   Mounted mounted;
-  mounted.session.Attach(1, mounted.dir.fd(), -1);
+  mounted.session.Attach(1, mounted.dir.fd(), -1, kDaemon);
   mounted.kernel.SendRead(1, 1, 0, 100);
   mounted.ServeAll();
   const KernelEnd::Reply reply = mounted.kernel.Await();
@@ -188,8 +189,8 @@ TEST("an error of a read is its answer") {
 TEST("reads of handles unknown, detached or without descriptor go to JavaScript") {
   Mounted mounted;
   const UniqueFd file = mounted.dir.File("file", "text");
-  mounted.session.Attach(2, -1, -1);
-  mounted.session.Attach(3, file.get(), -1);
+  mounted.session.Attach(2, -1, -1, kDaemon);
+  mounted.session.Attach(3, file.get(), -1, kDaemon);
   mounted.session.Detach(3);
   for (const uint64_t handle : {1, 2, 3}) {
     mounted.kernel.SendRead(handle, handle, 0, 100);
@@ -201,7 +202,7 @@ TEST("reads of handles unknown, detached or without descriptor go to JavaScript"
 TEST("writes that the guard allows are served inside") {
   Mounted mounted;
   const UniqueFd file = mounted.dir.File("file", std::string(20000, '.'));
-  mounted.session.Attach(1, file.get(), mounted.GuardAllowing(1, 2));
+  mounted.session.Attach(1, file.get(), mounted.GuardAllowing(1, 2), kDaemon);
   mounted.kernel.SendWrite(5, 1, 4096, "hello");
   mounted.kernel.SendWrite(6, 1, 12287, "x");
   mounted.ServeAll();
@@ -218,9 +219,9 @@ TEST("writes that the guard does not allow whole go to JavaScript, unwritten") {
   const std::string before(20000, '.');
   const UniqueFd file = mounted.dir.File("file", before);
   const int guard = mounted.GuardAllowing(1, 2);
-  mounted.session.Attach(1, file.get(), guard);
-  mounted.session.Attach(2, file.get(), -1);
-  mounted.session.Attach(3, -1, guard);
+  mounted.session.Attach(1, file.get(), guard, kDaemon);
+  mounted.session.Attach(2, file.get(), -1, kDaemon);
+  mounted.session.Attach(3, -1, guard, kDaemon);
   const auto goes_to_javascript = [&](uint64_t handle, uint64_t offset, uint32_t flags) {
     mounted.kernel.SendWrite(77, handle, offset, "data", flags);
     return mounted.session.Exchange(0) > 0 && mounted.Opcode() == FUSE_WRITE;
@@ -242,7 +243,7 @@ TEST("a write that has to drop set-user-ID or set-group-ID goes to JavaScript, u
   const UniqueFd file = mounted.dir.File("file");
   const int guard = mounted.guards->Create();
   mounted.guards->AllowAll(guard);
-  mounted.session.Attach(1, file.get(), guard);
+  mounted.session.Attach(1, file.get(), guard, kDaemon);
   for (const mode_t mode : {04755, 02755, 02644}) {
     CHECK_EQ(::fchmod(file.get(), mode), 0);
     mounted.kernel.SendWrite(5, 1, 0, "data", FUSE_WRITE_KILL_SUIDGID);
@@ -262,7 +263,7 @@ TEST("an ordinary user's write to an ordinary file is served inside") {
   CHECK_EQ(::fchmod(file.get(), 0755), 0);
   const int guard = mounted.guards->Create();
   mounted.guards->AllowAll(guard);
-  mounted.session.Attach(1, file.get(), guard);
+  mounted.session.Attach(1, file.get(), guard, kDaemon);
   mounted.kernel.SendWrite(5, 1, 0, "data", FUSE_WRITE_KILL_SUIDGID);
   mounted.ServeAll();
   CHECK_EQ(BytesWritten(mounted.kernel.Await()), 4u);
@@ -274,11 +275,35 @@ TEST("a write of the page cache is served like any other") {
   const UniqueFd file = mounted.dir.File("file");
   const int guard = mounted.guards->Create();
   mounted.guards->AllowAll(guard);
-  mounted.session.Attach(1, file.get(), guard);
+  mounted.session.Attach(1, file.get(), guard, kDaemon);
   mounted.kernel.SendWrite(5, 1, 3, "late", FUSE_WRITE_CACHE);
   mounted.ServeAll();
   CHECK_EQ(BytesWritten(mounted.kernel.Await()), 4u);
   CHECK_EQ(Contents(file.get()), std::string("\0\0\0late", 7));
+}
+
+TEST("a write is its caller's, and one of the page cache is the opener's") {
+  if (::geteuid() != 0) return Skip("needs root");
+  Mounted mounted;
+  const UniqueFd file = mounted.dir.File("file", "....");
+  const int guard = mounted.guards->Create();
+  mounted.guards->AllowAll(guard);
+  // An id that nobody can take on shows whose name was to be taken on.
+  constexpr uint32_t kNobody = UINT32_MAX;
+  mounted.session.Attach(1, file.get(), guard, kDaemon);
+  mounted.session.Attach(2, file.get(), guard, {kNobody, 0});
+  mounted.session.Attach(3, file.get(), -1, {kNobody, 0});
+  mounted.kernel.SendWrite(5, 1, 0, "a", 0, kNobody);
+  mounted.kernel.SendWrite(6, 1, 1, "b", FUSE_WRITE_CACHE, kNobody);
+  mounted.kernel.SendWrite(7, 2, 2, "c", FUSE_WRITE_CACHE);
+  mounted.ServeAll();
+  CHECK_EQ(mounted.kernel.Await().header.error, -EPERM);
+  CHECK_EQ(BytesWritten(mounted.kernel.Await()), 1u);
+  CHECK_EQ(mounted.kernel.Await().header.error, -EPERM);
+  mounted.kernel.SendWrite(8, 3, 2, "d", FUSE_WRITE_CACHE);
+  CHECK(mounted.session.Exchange(0) > 0);
+  CHECK_EQ(mounted.session.ReplyWrite(file.get()), -EPERM);
+  CHECK_EQ(Contents(file.get()), ".b..");
 }
 
 TEST("a write whose size and data disagree is left to JavaScript") {
@@ -286,7 +311,7 @@ TEST("a write whose size and data disagree is left to JavaScript") {
   const UniqueFd file = mounted.dir.File("file");
   const int guard = mounted.guards->Create();
   mounted.guards->AllowAll(guard);
-  mounted.session.Attach(1, file.get(), guard);
+  mounted.session.Attach(1, file.get(), guard, kDaemon);
   fuse_write_in write{};
   write.fh = 1;
   write.size = 5000;
@@ -516,7 +541,7 @@ TEST("other requests go on while syncs wait for the disk, and each sync gets its
     std::unique_lock lock(mutex);
     changed.wait(lock, [&] { return inside == 4; });
   }
-  mounted.session.Attach(1, file.get(), -1);
+  mounted.session.Attach(1, file.get(), -1, kDaemon);
   mounted.kernel.SendRead(100, 1, 0, 4);
   mounted.ServeAll();
   CHECK_EQ(mounted.kernel.Await().header.unique, 100u);
@@ -564,7 +589,7 @@ TEST("notifications, syncs and data go out side by side without mixing") {
   Mounted mounted;
   const std::string text = Noise(60000, 5);
   const UniqueFd file = mounted.dir.File("file", text);
-  mounted.session.Attach(1, file.get(), -1);
+  mounted.session.Attach(1, file.get(), -1, kDaemon);
   constexpr int kRounds = 300;
   std::thread kernel([&] {
     // Every message is whole: read all, answer with the next request.

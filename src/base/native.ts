@@ -30,6 +30,13 @@ export interface Native {
   /** unshare(CLONE_FS) for the calling thread, so that umask is its own, and keeps capabilities over setfsuid (SECBIT_NO_SETUID_FIXUP where permitted). */
   isolateThread(): number
 
+  /**
+   * From now on the calling thread changes files as this user does, as far as root's daemon can do so: what it makes
+   * is his, and his quota and no reserved block counts. Its right to reach files stays. Until actAsSelf.
+   */
+  actAs(uid: number, gid: number): number
+  actAsSelf(): number
+
   // --- names. uid/gid/umask: the caller's, whom the new file shall belong to.
   statAt(dirFd: number, name: ByteString, out: Float64Array): number
   /** openAt with O_CREAT; or with O_TMPFILE in `flags` and the empty name. */
@@ -213,8 +220,11 @@ export interface Session {
    * plan covers are answered inside. 0: woken through wakeFd. Negative errno: ENODEV after unmount.
    */
   exchange(replyBytes: number): number
-  /** Live file: reads of `handle` go to fd; writes too, where `guard` allows. fd -1: reads always come to JavaScript. */
-  attach(handle: number, fd: number, guard: number): void
+  /**
+   * Live file: reads of `handle` go to fd; writes too, where `guard` allows. fd -1: reads always come to JavaScript.
+   * Writes count as the caller's, or where the kernel writes back mapped pages as the opener's, whose ids these are.
+   */
+  attach(handle: number, fd: number, guard: number, uid: number, gid: number): void
   detach(handle: number): void
   /**
    * Answers the READ in `request` by a plan. With guard >= 0 the plan is kept for the handle and used

@@ -104,7 +104,7 @@ export interface FileSystem {
     length: number,
     unprivileged: Caller | undefined,
   ): number
-  fallocate(handle: number, mode: number, offset: number, length: number): void
+  fallocate(handle: number, mode: number, offset: number, length: number, caller: Caller): void
   /** lseek(2) SEEK_DATA (3) or SEEK_HOLE (4). */
   lseek(handle: number, offset: number, whence: number): number
   /** Returns the bytes copied; may be fewer than asked. */
@@ -114,6 +114,7 @@ export interface FileSystem {
     handleOut: number,
     offsetOut: number,
     length: number,
+    caller: Caller,
   ): number
   /** The descriptors to sync, in this order, before an fsync of a file or directory may be answered. */
   planSync(handle: number): readonly number[]
@@ -129,8 +130,8 @@ export interface FileSystem {
 
   statfs(node: number, reply: StatfsReply): void
   getxattr(node: number, name: ByteString): Uint8Array
-  /** NUL-terminated names. */
-  listxattr(node: number): Uint8Array
+  /** NUL-terminated names, those that the caller may see. */
+  listxattr(node: number, caller: Caller): Uint8Array
   /** `flags`: XATTR_CREATE 1, XATTR_REPLACE 2. */
   setxattr(node: number, name: ByteString, value: Uint8Array, flags: number, caller: Caller): void
   removexattr(node: number, name: ByteString, caller: Caller): void

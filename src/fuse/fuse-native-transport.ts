@@ -137,7 +137,8 @@ class Host implements FuseNativeMount {
     this.unmounted = new Promise((resolve) => {
       this.#resolveUnmounted = resolve
     })
-    const caller = { uid: process.getuid?.() ?? 0, gid: process.getgid?.() ?? 0, pid: 0, umask: 0 }
+    const uid = process.getuid?.() ?? 0
+    const caller = { uid, gid: process.getgid?.() ?? 0, pid: process.pid, umask: 0 }
     this.#paths = new PathFileSystem(options.fileSystem, caller)
     this.#process = fork(hostProgram(), {
       cwd: '/',

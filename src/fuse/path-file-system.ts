@@ -259,7 +259,7 @@ export class PathFileSystem implements PathOperations {
   }
 
   listxattr(path: string): Uint8Array {
-    return this.#fileSystem.listxattr(this.#find(pathOf(path)))
+    return this.#fileSystem.listxattr(this.#find(pathOf(path)), this.#caller)
   }
 
   setxattr(path: string, name: string, value: Uint8Array, flags: number): void {

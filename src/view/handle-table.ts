@@ -13,6 +13,7 @@ export interface LiveHandle {
   readonly fd: number
   /** Opened with O_SYNC or O_DSYNC: what it preserves must be durable before it writes. */
   readonly isSynchronous: boolean
+  readonly isWriting: boolean
 }
 
 /** An open file of a snapshot. */

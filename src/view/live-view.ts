@@ -142,6 +142,7 @@ export class LiveView {
 
   close(handle: LiveHandle): void {
     this.#volume.origin.closeOpened(handle.node, handle.fd)
+    if (handle.isWriting) handle.object.writers--
     this.#volume.chunks.release(handle.object)
   }
 
@@ -164,10 +165,12 @@ export class LiveView {
   }
 
   #opened(node: OriginNode, fd: number, flags: number, reply: OpenReply): void {
+    const isWriting = (flags & O.ACCMODE) !== O.RDONLY
     const object = this.#volume.chunks.acquire(node)
     this.#volume.origin.noteOpened(node, fd)
+    if (isWriting) object.writers++
     const isSynchronous = (flags & (O.SYNC | O.DSYNC)) !== 0
-    reply.handle = this.#handles.add({ kind: 'live', node, object, fd, isSynchronous })
+    reply.handle = this.#handles.add({ kind: 'live', node, object, fd, isSynchronous, isWriting })
     reply.keepCache = this.#isMountedOver
     reply.dataFd = fd
     reply.guard = isSynchronous ? -1 : object.guard

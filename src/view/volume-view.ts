@@ -22,6 +22,7 @@ import {
 } from '../volume/hidden-names.js'
 import { OriginNode } from '../volume/origin-node.js'
 import { PastNode } from '../volume/past-node.js'
+import { actingAs } from '../volume/acting-as.js'
 import type { TreeVolume } from '../volume/tree-volume.js'
 import type { FlushMarker } from './flush-marker.js'
 import { HandleTable } from './handle-table.js'
@@ -34,6 +35,7 @@ import { rootSource } from './root-source.js'
 import { SnapshotsView } from './snapshots-view.js'
 import { SnapshotsNode } from './view-node.js'
 import type { ViewNode } from './view-node.js'
+import { visibleXattrs } from './visible-xattrs.js'
 
 const statfsFields = 9
 const self = '.' as ByteString
@@ -173,9 +175,9 @@ export class VolumeView implements FileSystem {
     this.#live.enterFromStat(node, entry)
   }
 
-  link(id: number, newParent: number, newName: ByteString, _caller: Caller, entry: Entry): void {
+  link(id: number, newParent: number, newName: ByteString, caller: Caller, entry: Entry): void {
     const node = this.#nodes.live(id)
-    this.#volume.names.link(node, this.#parentOfNew(newParent, newName), newName)
+    this.#volume.names.link(node, this.#parentOfNew(newParent, newName), newName, caller)
     this.#volume.origin.statNode(node)
     this.#live.enterFromStat(node, entry)
   }
@@ -194,10 +196,11 @@ export class VolumeView implements FileSystem {
     newParent: number,
     newName: ByteString,
     flags: number,
+    caller: Caller,
   ): void {
     const from = this.#parentOfOld(parent, name)
     const to = this.#parentOfNew(newParent, newName)
-    this.#volume.names.rename(from, name, to, newName, flags)
+    this.#volume.names.rename(from, name, to, newName, flags, caller)
   }
 
   open(id: number, flags: number, _caller: Caller, reply: OpenReply): void {
@@ -262,9 +265,9 @@ export class VolumeView implements FileSystem {
     return fd
   }
 
-  fallocate(number: number, mode: number, offset: number, length: number): void {
+  fallocate(number: number, mode: number, offset: number, length: number, caller: Caller): void {
     const { object, fd } = this.#handles.live(number)
-    this.#volume.files.fallocate(object, fd, mode, offset, length)
+    this.#volume.files.fallocate(object, fd, mode, offset, length, caller)
   }
 
   lseek(number: number, offset: number, whence: number): number {
@@ -280,6 +283,7 @@ export class VolumeView implements FileSystem {
     numberOut: number,
     offsetOut: number,
     length: number,
+    caller: Caller,
   ): number {
     const from = this.#handles.get(numberIn)
     const to = this.#handles.live(numberOut)
@@ -287,7 +291,8 @@ export class VolumeView implements FileSystem {
     if (from.kind !== 'live') throw new FsError('EOPNOTSUPP', 'not two live files')
     this.#volume.files.prepareWrite(to.object, to.fd, offsetOut, length, undefined)
     const { native } = this.#volume.origin
-    return checked(native.copyRange(from.fd, offsetIn, to.fd, offsetOut, length), 'copy')
+    const copy = () => native.copyRange(from.fd, offsetIn, to.fd, offsetOut, length)
+    return checked(actingAs(native, caller, copy), 'copy')
   }
 
   planSync(number: number): readonly number[] {
@@ -354,19 +359,20 @@ export class VolumeView implements FileSystem {
     return this.#volume.files.getXattr(node, name)
   }
 
-  listxattr(id: number): Uint8Array {
+  listxattr(id: number, caller: Caller): Uint8Array {
     const node = this.#nodes.get(id)
-    if (node instanceof PastNode) return node.tree.listXattr(node)
     if (node instanceof SnapshotsNode) return bytesOf('' as ByteString)
-    return this.#volume.files.listXattr(node)
+    const isPast = node instanceof PastNode
+    const names = isPast ? node.tree.listXattr(node) : this.#volume.files.listXattr(node)
+    return visibleXattrs(names, caller)
   }
 
-  setxattr(id: number, name: ByteString, value: Uint8Array, flags: number): void {
-    this.#volume.files.setXattr(this.#nodes.live(id), name, value, flags)
+  setxattr(id: number, name: ByteString, value: Uint8Array, flags: number, caller: Caller): void {
+    this.#volume.files.setXattr(this.#nodes.live(id), name, value, flags, caller)
   }
 
-  removexattr(id: number, name: ByteString): void {
-    this.#volume.files.removeXattr(this.#nodes.live(id), name)
+  removexattr(id: number, name: ByteString, caller: Caller): void {
+    this.#volume.files.removeXattr(this.#nodes.live(id), name, caller)
   }
 
   destroy(): void {

@@ -15,6 +15,8 @@ export interface OpenObject {
   readonly node: OriginNode
   readonly guard: number
   handles: number
+  /** Handles that are open for writing: counted by who opens and closes them. */
+  writers: number
   /** As of the newest snapshot; holds while the guard is current. */
   snapshotBytes: number
 }
@@ -56,11 +58,16 @@ export class ChunkPreserver {
     return this.#open.size
   }
 
+  /** Somebody has it open for writing. */
+  isWritten(node: OriginNode): boolean {
+    return (this.#open.get(node.object)?.writers ?? 0) > 0
+  }
+
   /** Every acquire is paired with a release. */
   acquire(node: OriginNode): OpenObject {
     let object = this.#open.get(node.object)
     if (object === undefined) {
-      object = { node, guard: this.#guards.create(), handles: 0, snapshotBytes: 0 }
+      object = { node, guard: this.#guards.create(), handles: 0, writers: 0, snapshotBytes: 0 }
       this.#open.set(node.object, object)
       node.references++
     }

@@ -2,6 +2,8 @@ import { FileType, StatField } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
 import { checked, FsError, fsErrorOf, isErrno } from '../base/errno.js'
 import { Fallocate, O, UTIME_OMIT } from '../base/open-flags.js'
+import { actingAs } from './acting-as.js'
+import type { Identity } from './acting-as.js'
 import { isInGroup } from './caller-groups.js'
 import type { GroupMember } from './caller-groups.js'
 import type { ChunkPreserver, OpenObject } from './chunk-preserver.js'
@@ -68,9 +70,9 @@ export class LiveFiles {
   ): void {
     assertOurs(node)
     this.#preserver.begin().attributes(node).commit()
-    if (changes.sizeBytes !== undefined) this.#truncate(node, changes.sizeBytes, fd)
-    this.#origin.withPath(node, (path) => {
-      const { native } = this.#origin
+    if (changes.sizeBytes !== undefined) this.#truncate(node, changes.sizeBytes, fd, caller)
+    const { native } = this.#origin
+    const change = (path: number) => {
       if (changes.uid !== undefined || changes.gid !== undefined) {
         // The origin's file system sees only root: what a member of the old group may keep is up to us.
         if (caller.uid !== 0) this.#killPrivileges(node, path, caller)
@@ -78,7 +80,9 @@ export class LiveFiles {
       }
       if (changes.mode !== undefined) {
         checked(native.chmodPath(path, changes.mode & 0o7777), 'chmod')
-      } else if (changes.killPrivileges) this.#killPrivileges(node, path, caller)
+      } else if (changes.killPrivileges && this.#isToDrop(node, path, changes, caller)) {
+        this.#killPrivileges(node, path, caller)
+      }
       if (changes.atimeSec !== undefined || changes.mtimeSec !== undefined) {
         const { atimeSec, mtimeSec } = changes
         const result = native.utimensPath(
@@ -90,6 +94,11 @@ export class LiveFiles {
         )
         checked(result, 'utimens')
       }
+    }
+    this.#origin.withPath(node, (path) => {
+      actingAs(native, caller, () => {
+        change(path)
+      })
     })
   }
 
@@ -109,7 +118,14 @@ export class LiveFiles {
     })
   }
 
-  fallocate(object: OpenObject, fd: number, mode: number, offset: number, length: number): void {
+  fallocate(
+    object: OpenObject,
+    fd: number,
+    mode: number,
+    offset: number,
+    length: number,
+    caller: Identity,
+  ): void {
     const { native } = this.#origin
     this.#preserver.begin().attributes(object.node).commit()
     if ((mode & (Fallocate.punchHole | Fallocate.zeroRange)) !== 0) {
@@ -124,7 +140,8 @@ export class LiveFiles {
       // What comes to stand where a hole was would show in snapshots: the holes are preserved too.
       if (shifted > 0) this.#chunks.beforeWrite(object, fd, offset, shifted + length)
     }
-    checked(native.fallocate(fd, mode, offset, length), 'fallocate')
+    const allocate = () => native.fallocate(fd, mode, offset, length)
+    checked(actingAs(native, caller, allocate), 'fallocate')
   }
 
   readlink(node: OriginNode): ByteString {
@@ -153,35 +170,62 @@ export class LiveFiles {
     return list
   }
 
-  setXattr(node: OriginNode, name: ByteString, value: Uint8Array, flags: number): void {
+  setXattr(
+    node: OriginNode,
+    name: ByteString,
+    value: Uint8Array,
+    flags: number,
+    caller: Identity,
+  ): void {
     assertOurs(node)
     this.#preserver.begin().attributes(node).commit()
     const { native } = this.#origin
-    const set = (path: number) => native.setXattrPath(path, name, value, flags)
-    checked(this.#origin.withPath(node, set), 'setxattr')
-  }
-
-  removeXattr(node: OriginNode, name: ByteString): void {
-    assertOurs(node)
-    this.#preserver.begin().attributes(node).commit()
-    const { native } = this.#origin
-    checked(
-      this.#origin.withPath(node, (path) => native.removeXattrPath(path, name)),
-      'removexattr',
+    const result = this.#origin.withPath(node, (path) =>
+      actingAs(native, caller, () => native.setXattrPath(path, name, value, flags)),
     )
+    checked(result, 'setxattr')
   }
 
-  #truncate(node: OriginNode, sizeBytes: number, fd: number | undefined): void {
+  removeXattr(node: OriginNode, name: ByteString, caller: Identity): void {
+    assertOurs(node)
+    this.#preserver.begin().attributes(node).commit()
+    const { native } = this.#origin
+    const result = this.#origin.withPath(node, (path) =>
+      actingAs(native, caller, () => native.removeXattrPath(path, name)),
+    )
+    checked(result, 'removexattr')
+  }
+
+  #truncate(node: OriginNode, sizeBytes: number, fd: number | undefined, caller: Identity): void {
     if (node.type !== FileType.regular) throw new FsError('EINVAL', 'not a regular file')
     const object = this.#chunks.acquire(node)
     const opened = fd ?? this.open(node, O.RDWR)
     try {
       this.#chunks.beforeTruncate(object, opened, sizeBytes)
-      checked(this.#origin.native.truncatePath(opened, sizeBytes), 'truncate')
+      const { native } = this.#origin
+      const truncate = () => native.truncatePath(opened, sizeBytes)
+      checked(actingAs(native, caller, truncate), 'truncate')
     } finally {
       if (fd === undefined) this.#origin.native.close(opened)
       this.#chunks.release(object)
     }
+  }
+
+  /**
+   * A change of nothing is chown(-1, -1), for which one has to own the file, or what the kernel sends before a
+   * write, fallocate or copy: so it is taken for the latter while someone has the file open for writing. Before
+   * root's write it only means that file capabilities go.
+   */
+  #isToDrop(node: OriginNode, path: number, changes: AttributeChanges, caller: Identity): boolean {
+    if (!isOfNothing(changes)) return true
+    const isWritten = this.#chunks.isWritten(node)
+    if (caller.uid === 0) return !isWritten
+    if (isWritten || node.type === FileType.directory) return true
+    const { native, stat } = this.#origin
+    checked(native.statAt(path, '' as ByteString, stat), 'stat')
+    const hasAny = ((stat[StatField.mode] ?? 0) & (setUserId | setGroupId)) !== 0
+    if (hasAny && caller.uid !== stat[StatField.uid]) throw new FsError('EPERM', 'not the owner')
+    return true
   }
 
   /**
@@ -204,4 +248,9 @@ export class LiveFiles {
 
 function assertOurs(node: OriginNode): void {
   if (node.isForeign) throw new FsError('EROFS', 'another file system is mounted here')
+}
+
+function isOfNothing(changes: AttributeChanges): boolean {
+  const { mode, uid, gid, sizeBytes, atimeSec, mtimeSec } = changes
+  return [mode, uid, gid, sizeBytes, atimeSec, mtimeSec].every((value) => value === undefined)
 }

@@ -2,6 +2,8 @@ import { FileType } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
 import { checked, FsError, fsErrorOf } from '../base/errno.js'
 import { AT_REMOVEDIR, O, Rename } from '../base/open-flags.js'
+import { actingAs } from './acting-as.js'
+import type { Identity } from './acting-as.js'
 import type { Births } from './births.js'
 import type { Origin } from './origin.js'
 import type { OriginNode, Place } from './origin-node.js'
@@ -11,9 +13,7 @@ import type { Retirement } from './retirement.js'
 const unnamed = '' as ByteString
 
 /** Whom a new file shall belong to, and the mask on its mode. */
-export interface Owner {
-  readonly uid: number
-  readonly gid: number
+export interface Owner extends Identity {
   readonly umask: number
 }
 
@@ -123,11 +123,12 @@ export class LiveNames {
     return this.#created(parent, name)
   }
 
-  link(node: OriginNode, parent: OriginNode, name: ByteString): void {
+  link(node: OriginNode, parent: OriginNode, name: ByteString, caller: Identity): void {
     this.#preserver.begin().name(parent, name).attributes(parent).attributes(node).commit()
     const { native, directories } = this.#origin
+    const parentFd = directories.of(parent)
     const result = this.#origin.withPath(node, (fd) =>
-      native.linkPath(fd, directories.of(parent), name),
+      actingAs(native, caller, () => native.linkPath(fd, parentFd, name)),
     )
     checked(result, 'link')
     node.addPlace(parent, name)
@@ -161,6 +162,7 @@ export class LiveNames {
     newParent: OriginNode,
     newName: ByteString,
     flags: number,
+    caller: Identity,
   ): void {
     const from: Place = { parent, name }
     const to: Place = { parent: newParent, name: newName }
@@ -168,7 +170,7 @@ export class LiveNames {
     let target: OriginNode | undefined
     try {
       target = this.lookup(newParent, newName)
-      this.#rename(node, from, target, to, flags)
+      this.#rename(node, from, target, to, flags, caller)
     } finally {
       if (target !== undefined) this.#origin.release(target)
       this.#origin.release(node)
@@ -181,20 +183,21 @@ export class LiveNames {
     target: OriginNode | undefined,
     to: Place,
     flags: number,
+    caller: Identity,
   ): void {
     if (node.isForeign || target?.isForeign === true) {
       throw new FsError('EBUSY', 'something is mounted here')
     }
     if ((flags & Rename.exchange) !== 0) {
       if (target === undefined) throw new FsError('ENOENT', 'nothing to exchange with')
-      this.#exchange(node, from, target, to)
+      this.#exchange(node, from, target, to, caller)
       return
     }
     if (target !== undefined && (flags & Rename.noReplace) !== 0) {
       throw new FsError('EEXIST', 'the new name exists')
     }
     // rename(2): two names of one file are left as they are.
-    if (target !== node) this.#move(node, from, target, to, flags)
+    if (target !== node) this.#move(node, from, target, to, flags, caller)
   }
 
   #move(
@@ -203,6 +206,7 @@ export class LiveNames {
     target: OriginNode | undefined,
     to: Place,
     flags: number,
+    caller: Identity,
   ): void {
     if (target?.type === FileType.directory) this.#assertEmpty(target)
     const isTargetKept = target !== undefined && !this.#births.isBorn(target)
@@ -213,21 +217,22 @@ export class LiveNames {
     if (isTargetKept) preserver.attributes(target).retire(target, to, from)
     else if (target !== undefined) preserver.forget(target)
     preserver.commit()
-    if (target === undefined) this.#renameAt(from, to, flags)
+    if (target === undefined) this.#renameAt(from, to, flags, caller)
     else if (isTargetKept) {
-      this.#retirement.replace(target, from, to, (source, destination) => {
-        this.#renameAt(source, destination, flags)
-      })
+      const rename = (source: Place, destination: Place) => {
+        this.#renameAt(source, destination, flags, caller)
+      }
+      this.#retirement.replace(target, from, to, rename, (flags & Rename.whiteout) !== 0)
     } else {
       this.#retirement.hold(target)
-      this.#renameAt(from, to, flags)
+      this.#renameAt(from, to, flags, caller)
     }
     target?.removePlace(to.parent, to.name)
     node.removePlace(from.parent, from.name)
     node.addPlace(to.parent, to.name)
   }
 
-  #exchange(node: OriginNode, from: Place, target: OriginNode, to: Place): void {
+  #exchange(node: OriginNode, from: Place, target: OriginNode, to: Place, caller: Identity): void {
     if (node === target) return
     const preserver = this.#preserver.begin()
     preserver.name(from.parent, from.name).name(to.parent, to.name)
@@ -235,7 +240,7 @@ export class LiveNames {
     preserver.attributes(node).attributes(target)
     preserver.move(node, from, to).move(target, to, from)
     preserver.commit()
-    this.#renameAt(from, to, Rename.exchange)
+    this.#renameAt(from, to, Rename.exchange, caller)
     node.removePlace(from.parent, from.name)
     target.removePlace(to.parent, to.name)
     node.addPlace(to.parent, to.name)
@@ -258,15 +263,12 @@ export class LiveNames {
     node.removePlace(place.parent, place.name)
   }
 
-  #renameAt(from: Place, to: Place, flags: number): void {
+  #renameAt(from: Place, to: Place, flags: number, caller: Identity): void {
     const { native, directories } = this.#origin
-    const result = native.renameAt(
-      directories.of(from.parent),
-      from.name,
-      directories.of(to.parent),
-      to.name,
-      flags,
-    )
+    const fromFd = directories.of(from.parent)
+    const toFd = directories.of(to.parent)
+    const rename = () => native.renameAt(fromFd, from.name, toFd, to.name, flags)
+    const result = actingAs(native, caller, rename)
     checked(result, 'rename')
   }
 

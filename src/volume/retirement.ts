@@ -36,15 +36,19 @@ export class Retirement {
     this.#moveIn(place, node)
   }
 
-  /** Retires `target`, which stands at `to`, while `rename` puts what is at `from` there: no moment without a file at `to`. */
+  /**
+   * Retires `target`, which stands at `to`, while `rename` puts what is at `from` there: no moment without a file
+   * at `to`. `leavesWhiteout`: what RENAME_WHITEOUT leaves at `from`, which `rename` itself does.
+   */
   replace(
     target: OriginNode,
     from: Place,
     to: Place,
     rename: (from: Place, to: Place) => void,
+    leavesWhiteout: boolean,
   ): void {
     if (target.type === FileType.directory) {
-      this.#replaceByExchange(target, from, to, rename)
+      this.#replaceByExchange(target, from, to, rename, leavesWhiteout)
       return
     }
     if (!this.#isRetired(target)) {
@@ -53,7 +57,7 @@ export class Retirement {
       } catch (error) {
         // EMLINK: no link can be added; EPERM, EOPNOTSUPP: the file system has no hard links.
         if (!isErrno(error, 'EMLINK', 'EPERM', 'EOPNOTSUPP')) throw error
-        this.#replaceByExchange(target, from, to, rename)
+        this.#replaceByExchange(target, from, to, rename, leavesWhiteout)
         return
       }
     }
@@ -92,6 +96,7 @@ export class Retirement {
     from: Place,
     to: Place,
     rename: (from: Place, to: Place) => void,
+    leavesWhiteout: boolean,
   ): void {
     const { native, directories } = this.#origin
     const result = native.renameAt(
@@ -113,7 +118,7 @@ export class Retirement {
       return
     }
     checked(result, 'rename')
-    this.#moveIn(from, target)
+    this.#moveIn(from, target, leavesWhiteout)
   }
 
   #moveBack(node: OriginNode, place: Place): void {
@@ -132,14 +137,15 @@ export class Retirement {
     node.removePlace(retired, name)
   }
 
-  #moveIn(place: Place, node: OriginNode): void {
-    let result = this.#renameIn(place, node)
+  #moveIn(place: Place, node: OriginNode, leavesWhiteout = false): void {
+    const whiteout = leavesWhiteout ? Rename.whiteout : 0
+    let result = this.#renameIn(place, node, whiteout)
     if (isErrno(result, 'EACCES') && node.type === FileType.directory) {
       // Moving a directory changes its '..', which asks an ordinary user for write permission on it.
       // Its mode is preserved already, and no live name leads to it from now on.
       const { native } = this.#origin
       this.#origin.withPath(node, (fd) => native.chmodPath(fd, 0o700))
-      result = this.#renameIn(place, node)
+      result = this.#renameIn(place, node, whiteout)
     }
     if (isErrno(result, 'EEXIST') && this.#origin.hasRetired(node.object)) {
       // Its link there was not known of: rename(2) would leave both names of the one file as they are.
@@ -149,14 +155,14 @@ export class Retirement {
     this.#noteRetired(node)
   }
 
-  #renameIn(place: Place, node: OriginNode): FsError | undefined {
-    const result = this.#tryRenameIn(place, node, Rename.noReplace)
+  #renameIn(place: Place, node: OriginNode, whiteout: number): FsError | undefined {
+    const result = this.#tryRenameIn(place, node, Rename.noReplace | whiteout)
     if (!isErrno(result, 'EINVAL')) return result
     // Network and FUSE file systems know no flags. Nobody else makes names in the retired directory.
     if (this.#origin.statName(this.#origin.retired, this.#nameOf(node))) {
       return new FsError('EEXIST', 'the retired directory has such a name')
     }
-    return this.#tryRenameIn(place, node, 0)
+    return this.#tryRenameIn(place, node, whiteout)
   }
 
   #tryRenameIn(place: Place, node: OriginNode, flags: number): FsError | undefined {

@@ -30,8 +30,8 @@ export class FakeSession implements Session {
     throw new Error('there is no kernel')
   }
 
-  attach(handle: number, fd: number, guard: number): void {
-    this.calls.push(['attach', handle, fd, guard])
+  attach(handle: number, fd: number, guard: number, uid: number, gid: number): void {
+    this.calls.push(['attach', handle, fd, guard, uid, gid])
   }
 
   detach(handle: number): void {

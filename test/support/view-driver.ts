@@ -169,7 +169,7 @@ export class ViewDriver {
   }
 
   fallocate(handle: number, mode: number, offset: number, length: number): void {
-    this.#view.fallocate(handle, mode, offset, length)
+    this.#view.fallocate(handle, mode, offset, length, caller)
   }
 
   list(path: string): string[] {
@@ -218,7 +218,7 @@ export class ViewDriver {
 
   xattrs(path: string): Record<string, string> {
     const node = this.must(path)
-    const names = Buffer.from(this.#view.listxattr(node)).toString('latin1').split('\0')
+    const names = Buffer.from(this.#view.listxattr(node, caller)).toString('latin1').split('\0')
     const found: Record<string, string> = {}
     for (const name of names.filter((each) => each.startsWith('user.'))) {
       found[name] = Buffer.from(this.#view.getxattr(node, name as ByteString)).toString()

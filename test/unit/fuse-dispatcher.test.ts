@@ -415,7 +415,7 @@ describe('extended attributes', () => {
     )
     expect(called).toEqual([
       ['getxattr', node, 'user.a/b'],
-      ['listxattr', node],
+      ['listxattr', node, caller],
     ])
     const size = success(Buffer.concat([u32(3), u32(0)]))
     expect(replies).toEqual([size, size])
@@ -492,7 +492,7 @@ describe('files', () => {
 
   test('an opened file is attached with its descriptor and guard', () => {
     answerTo(ask(Opcode.open, u32(0), u32(0)), { open: opening })
-    expect(session.calls).toEqual([['attach', handle, 9, 4]])
+    expect(session.calls).toEqual([['attach', handle, 9, 4, 1000, 100]])
   })
 
   test('a file without a descriptor is attached so that every read comes here', () => {
@@ -505,7 +505,7 @@ describe('files', () => {
         },
       },
     )
-    expect(session.calls[1]).toEqual(['attach', handle, -1, -1])
+    expect(session.calls[1]).toEqual(['attach', handle, -1, -1, 1000, 100])
     expect(replies[1]).toEqual(openReply(0))
   })
 
@@ -547,7 +547,7 @@ describe('files', () => {
     const creator = { ...caller, umask: 0o77 }
     const kept = O.O_RDWR | O.O_EXCL
     expect(called).toEqual([['create', node, 'f', kept, 0o100666, creator, 'out', 'out']])
-    expect(session.calls).toEqual([['attach', handle, 9, 4]])
+    expect(session.calls).toEqual([['attach', handle, 9, 4, 1000, 100]])
     expect(reply).toEqual(success(createdBody))
   })
 
@@ -593,7 +593,7 @@ describe('files', () => {
     })
     const creator = { ...caller, umask: 0o22 }
     expect(called).toEqual([['tmpfile', node, O.O_RDWR, 0o100600, creator, 'out', 'out']])
-    expect(session.calls).toEqual([['attach', handle, 9, 4]])
+    expect(session.calls).toEqual([['attach', handle, 9, 4, 1000, 100]])
     expect(reply).toEqual(success(createdBody))
   })
 
@@ -708,7 +708,7 @@ describe('files', () => {
   test('fallocate decodes mode and range', () => {
     const struct = [u64(handle), u64(2 ** 33), u64(2 ** 34), u32(3), u32(0)]
     expect(answerTo(ask(Opcode.fallocate, ...struct))).toEqual(success(Buffer.alloc(0)))
-    expect(called).toEqual([['fallocate', handle, 3, 2 ** 33, 2 ** 34]])
+    expect(called).toEqual([['fallocate', handle, 3, 2 ** 33, 2 ** 34, caller]])
   })
 
   test('lseek answers the offset found', () => {
@@ -740,14 +740,14 @@ describe('files', () => {
       ],
       { copyRange: () => 4 },
     )
-    const expected = ['copyRange', handle, 2 ** 33, handle + 1, 2 ** 34, 5]
+    const expected = ['copyRange', handle, 2 ** 33, handle + 1, 2 ** 34, 5, caller]
     expect(called).toEqual([expected, expected])
     expect(replies).toEqual([success(Buffer.concat([u32(4), u32(0)])), success(u64(4))])
   })
 
   test('a copy of everything is done in parts, so that others have their turn', () => {
     answerTo(ask(Opcode.copyFileRange64, ...copyStruct(2n ** 63n)), { copyRange: () => 1 })
-    expect(called[0]?.at(-1)).toBe(64 << 20)
+    expect(called[0]?.at(-2)).toBe(64 << 20)
   })
 })
 

@@ -58,9 +58,8 @@ function setattr(call: Call): Reply {
     change.mtimeNsec = request.u32(SetattrIn.mtimeNsec)
   }
   // A change of nothing is chown(-1, -1), or what the kernel sends before a write, fallocate or copy by
-  // someone who may not keep these bits: dropping them is all that it asks for. Of root it only means that
-  // file capabilities were dropped.
-  const isOfNothing = (valid & changingFlags) === 0 && request.caller.uid !== 0
+  // someone who may not keep these bits: dropping them is all that it asks for.
+  const isOfNothing = (valid & changingFlags) === 0
   change.killPrivileges = isOfNothing || (valid & SetattrFlag.killPrivileges) !== 0
   const handle = valid & SetattrFlag.handle ? request.u64(SetattrIn.handle) : undefined
   const attributes = call.freshAttributes()

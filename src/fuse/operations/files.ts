@@ -47,7 +47,7 @@ function open(call: Call): Reply {
   const flags = request.u32(OpenIn.flags) & ~(kernelFlags | O.EXCL)
   const opened = call.freshOpened()
   call.fileSystem.open(request.node, flags, request.caller, opened)
-  call.session.attach(opened.handle, opened.dataFd, opened.guard)
+  attach(call)
   return call.reply.openedFile(opened)
 }
 
@@ -63,8 +63,13 @@ function create(call: Call): Reply {
   fileSystem.create(request.node, name, flags, mode, request.caller, entry, opened)
   // Somebody else made the file after the kernel had found that there was none.
   if ((asked & O.TRUNC) !== 0 && entry.attributes.sizeBytes > 0) truncateCreated(call)
-  call.session.attach(opened.handle, opened.dataFd, opened.guard)
+  attach(call)
   return call.reply.created(entry, opened)
+}
+
+/** From now on the session moves the data of the file just opened. */
+function attach({ session, opened, request: { caller } }: Call): void {
+  session.attach(opened.handle, opened.dataFd, opened.guard, caller.uid, caller.gid)
 }
 
 function truncateCreated(call: Call): void {
@@ -90,7 +95,7 @@ function tmpfile(call: Call): Reply {
   const entry = call.freshEntry()
   const opened = call.freshOpened()
   call.fileSystem.tmpfile(request.node, flags, mode, request.caller, entry, opened)
-  call.session.attach(opened.handle, opened.dataFd, opened.guard)
+  attach(call)
   return call.reply.created(entry, opened)
 }
 
@@ -149,7 +154,7 @@ function fallocate({ fileSystem, request, reply }: Call): Reply {
   const handle = request.u64(FallocateIn.handle)
   const offset = request.fileOffset(FallocateIn.offset)
   const length = request.fileOffset(FallocateIn.length)
-  fileSystem.fallocate(handle, request.u32(FallocateIn.mode), offset, length)
+  fileSystem.fallocate(handle, request.u32(FallocateIn.mode), offset, length, request.caller)
   return reply.empty()
 }
 
@@ -176,5 +181,6 @@ function copyRange({ fileSystem, request }: Call): number {
     request.u64(CopyFileRangeIn.handleOut),
     request.fileOffset(CopyFileRangeIn.offsetOut),
     Math.min(request.u64(CopyFileRangeIn.length), copyBytesMax),
+    request.caller,
   )
 }

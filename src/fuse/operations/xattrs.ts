@@ -22,7 +22,11 @@ function getxattr({ fileSystem, request, reply }: Call): Reply {
 }
 
 function listxattr({ fileSystem, request, reply }: Call): Reply {
-  return fitting(reply, fileSystem.listxattr(request.node), request.u32(GetxattrIn.size))
+  return fitting(
+    reply,
+    fileSystem.listxattr(request.node, request.caller),
+    request.u32(GetxattrIn.size),
+  )
 }
 
 /** Size 0 asks how large the value is. */
