@@ -17,13 +17,11 @@ const operationsPerRound = Number(process.env['BYGONE_OPERATIONS'] ?? 1200)
 const roundsDeadlineMs = Number(process.env['BYGONE_MINUTES'] ?? 0) * 60_000
 const isTraced = process.env['BYGONE_TRACE'] === '1'
 
-/** The kernel's FUSE has O_TMPFILE, bygone not yet: see src/view/SEMANTICS.md. */
-const nativeAbilities: Abilities = { ...allAbilities, temporaryFiles: false }
-
 /** What fuse-native can't carry: see the header of src/fuse/fuse-native-transport.ts. */
 const fuseNativeAbilities: Abilities = {
-  ...nativeAbilities,
+  ...allAbilities,
   callers: false,
+  temporaryFiles: false,
   renameFlags: false,
   fallocate: false,
   // To libfuse 2 each name is a file of its own, with its own cached size.
@@ -44,7 +42,7 @@ async function round(seed: number, options: TestVolumeOptions, chunkBytes: numbe
     directory: volume.directory,
     ...(options.transport === 'fuse-native'
       ? { abilities: fuseNativeAbilities, ...fuseNativeBlindness }
-      : { abilities: nativeAbilities }),
+      : { abilities: allAbilities }),
     ...(isTraced
       ? {
           log: (line: string) => {
