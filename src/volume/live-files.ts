@@ -82,6 +82,10 @@ export class LiveFiles {
         checked(native.chmodPath(path, changes.mode & 0o7777), 'chmod')
       } else if (changes.killPrivileges && this.#isToDrop(node, path, changes, caller)) {
         this.#killPrivileges(node, path, caller)
+        // A chown of nothing is seen by its ctime alone.
+        if (isOfNothing(changes) && !this.#chunks.isWritten(node)) {
+          checked(native.chownPath(path, -1, -1), 'chown')
+        }
       }
       if (changes.atimeSec !== undefined || changes.mtimeSec !== undefined) {
         const { atimeSec, mtimeSec } = changes
