@@ -6,7 +6,7 @@ import { TestVolume } from '../support/test-volume.js'
 
 // BYGONE_LOAD=10 for ten times as much of everything.
 const scale = Number(process.env['BYGONE_LOAD'] ?? 1)
-const deadlineMs = 1200 * scale
+const deadlineMs = 120_000 * scale
 
 /** Lines of Python that run `work(number)` in `processes` processes at once; `failed` counts those that failed. */
 const atOnce = `
