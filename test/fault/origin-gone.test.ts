@@ -199,7 +199,9 @@ describeMount("bygone's own files", () => {
     await box.succeed('mount', 'origin', 'live', '--store', 'disk/store')
     await box.succeed('snapshot', 'live', '--tag', 'one')
     // As ext4 does by itself when its disk fails.
-    await box.shell('echo new >live/file; sync live/file; mount -o remount,abort disk')
+    await box.shell(
+      'echo new >live/file; sync live/file; sync -f disk; mount -o remount,abort disk',
+    )
     const refusal = await failing(box, 'head -c 100000 /dev/zero >live/other')
     expect(refusal).toMatch(/Read-only|Input\/output/)
     const snapshot = 'cat live/.snapshots/one/file live/.snapshots/one/other'
