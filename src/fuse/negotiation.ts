@@ -35,6 +35,8 @@ const setxattrExt: Feature = { name: 'setxattr-ext', bit: 29 }
  *   have every write that was accepted before it was cut;
  * - passthrough: writes would reach the origin without preserving what they overwrite;
  * - atomic-o-trunc: truncation comes as SETATTR, the one place that preserves what is cut off;
+ * - allow-idmap: requests other than those that create would no longer say who asks, and every change is
+ *   made as he would make it;
  * - posix-locks, flock-locks: the kernel keeps the locks, as for a local file system;
  * - auto-inval-data and handle-killpriv (v1): their successors below exclude them.
  */
@@ -60,8 +62,6 @@ const wanted: readonly Feature[] = [
   initExt,
   { name: 'expire-only', bit: 35 },
   { name: 'direct-io-mmap', bit: 36 },
-  // Bind mounts that map ids (containers): what is created carries the mapped owner, and nothing else asks who.
-  { name: 'allow-idmap', bit: 40 },
 ]
 
 const major = 7

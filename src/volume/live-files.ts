@@ -1,6 +1,7 @@
 import { FileType, StatField } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
 import { checked, FsError, fsErrorOf, isErrno } from '../base/errno.js'
+import type { ObjectId } from '../base/ids.js'
 import { Fallocate, O, UTIME_OMIT } from '../base/open-flags.js'
 import { actingAs } from './acting-as.js'
 import type { Identity } from './acting-as.js'
@@ -27,6 +28,7 @@ export interface AttributeChanges {
 const setUserId = 0o4000
 const setGroupId = 0o2000
 const groupExecute = 0o010
+const capabilities = 'security.capability'
 
 /** More chunks than this are not preserved for one collapse or insert: it would stop the volume for minutes. */
 const shiftedChunksMax = 1 << 20
@@ -36,6 +38,8 @@ export class LiveFiles {
   readonly #origin: Origin
   readonly #preserver: Preserver
   readonly #chunks: ChunkPreserver
+  /** What has lost its file capabilities last. */
+  #withoutCapabilities: ObjectId | undefined
 
   constructor(origin: Origin, preserver: Preserver, chunks: ChunkPreserver) {
     this.#origin = origin
@@ -83,7 +87,7 @@ export class LiveFiles {
       } else if (changes.killPrivileges && this.#isToDrop(node, path, changes, caller)) {
         this.#killPrivileges(node, path, caller)
         // A chown of nothing is seen by its ctime alone.
-        if (isOfNothing(changes) && !this.#chunks.isWritten(node)) {
+        if (isOfNothing(changes) && (caller.uid === 0 || !this.#chunks.isWritten(node))) {
           checked(native.chownPath(path, -1, -1), 'chown')
         }
       }
@@ -198,6 +202,7 @@ export class LiveFiles {
       actingAs(native, caller, () => native.removeXattrPath(path, name)),
     )
     checked(result, 'removexattr')
+    if (name === capabilities) this.#withoutCapabilities = node.object
   }
 
   #truncate(node: OriginNode, sizeBytes: number, fd: number | undefined, caller: Identity): void {
@@ -218,12 +223,14 @@ export class LiveFiles {
   /**
    * A change of nothing is chown(-1, -1), for which one has to own the file, or what the kernel sends before a
    * write, fallocate or copy: so it is taken for the latter while someone has the file open for writing. Before
-   * root's write it only means that file capabilities go.
+   * root's write it comes only when file capabilities had to go, and drops nothing more.
    */
   #isToDrop(node: OriginNode, path: number, changes: AttributeChanges, caller: Identity): boolean {
+    const hasLostCapabilities = this.#withoutCapabilities === node.object
+    this.#withoutCapabilities = undefined
     if (!isOfNothing(changes)) return true
     const isWritten = this.#chunks.isWritten(node)
-    if (caller.uid === 0) return !isWritten
+    if (caller.uid === 0) return !(isWritten && hasLostCapabilities)
     if (isWritten || node.type === FileType.directory) return true
     const { native, stat } = this.#origin
     checked(native.statAt(path, '' as ByteString, stat), 'stat')

@@ -71,38 +71,6 @@ describeMount('containers on the live mount', () => {
       '65534 mine/dir/file\n65534 mine/link\n',
     )
   })
-
-  test('a bind mount that maps ids shows mapped owners, and what is made there belongs to whom they stand for', async () => {
-    const volume = await TestVolume.mounted()
-    // open_tree(2), mount_setattr(2) and move_mount(2), by number: a mount command that can do this is not everywhere.
-    const { ok, errno } = await volume.actor.python(
-      `shared, mapped = given['live'] + '/shared', given['mapped']
-os.mkdir(shared)
-os.chown(shared, 5, 5)
-os.mkdir(mapped)
-holder = subprocess.Popen(['unshare', '--user', 'sh', '-c', 'echo; exec sleep 60'], stdout=subprocess.PIPE)
-try:
-    holder.stdout.readline()
-    for kind in ('uid', 'gid'):
-        with open('/proc/%d/%s_map' % (holder.pid, kind), 'w') as file:
-            file.write('0 100000 1000')
-    user_namespace = os.open('/proc/%d/ns/user' % holder.pid, os.O_RDONLY)
-    tree_fd = libc.syscall(428, AT_FDCWD, raw(shared), 0x80001)
-    checked(tree_fd)
-    attributes = (ctypes.c_uint64 * 4)(0x100000, 0, 0, user_namespace)
-    checked(libc.syscall(442, tree_fd, b'', 0x1000, attributes, 32))
-    checked(libc.syscall(429, tree_fd, b'', AT_FDCWD, raw(mapped), 4))
-    os.close(tree_fd)
-    subprocess.run(['setpriv', '--reuid=100005', '--regid=100005', '--clear-groups', 'touch', mapped + '/made'], check=True)
-    result = [os.stat(mapped).st_uid, os.stat(mapped + '/made').st_uid, os.stat(shared + '/made').st_uid]
-finally:
-    holder.kill()
-    subprocess.run(['umount', '-l', mapped])`,
-      { live: volume.live, mapped: volume.beside('mapped') },
-    )
-    expect(errno).toBeUndefined()
-    expect(ok).toEqual([100005, 100005, 5])
-  })
 })
 
 describeMount('disk images on the live mount', () => {

@@ -78,6 +78,11 @@ for mode in (0o6777, 0o2766, 0o4777, 0o2777, 0o777):
         look(0, 'chown', owning['chown'], mode, has_capability, 0)
         for way, change in owning.items():
             look(65534, way, change, mode, has_capability, 65534)
+with open('file', 'w') as writer:
+    os.chmod('file', 0o6777)
+    os.chown('file', -1, -1)
+    said.append(oct(os.stat('file').st_mode))
+os.unlink('file')
 for way in ('write', 'truncate', 'copy', 'allocate'):
     for mode in (0o2766, 0o2776):
         look(65534, way, ways[way], mode, False, 0, (7, 0))
