@@ -57,7 +57,8 @@ describeMount('an origin', () => {
     box.mk('origin/', 'live/')
     await box.shell(mount)
     await box.succeed('mount', 'origin', 'live', '--chunk-size', '4K')
-    await box.shell(story)
+    // bindfs itself caches the size of a file under each of its names, and reads by that.
+    await box.shell(kind === 'bindfs' ? story.replace(/ln .* \|\| cp/, 'cp') : story)
     const before = await box.shell(reading)
     expect(before).toMatch(/^first\nkept\ndoomed\nsecond\nfresh\nnew\n/)
     await box.succeed('unmount', 'live')
