@@ -62,6 +62,7 @@ result = [result > 0, bad]
 class Client {
   readonly #child: ChildProcess
   #stderr = ''
+  #isClosed = false
 
   constructor(volume: TestVolume, number: number) {
     const args = ['-c', client, volume.live, String(number)]
@@ -71,6 +72,7 @@ class Client {
       stdio: ['ignore', 'ignore', 'pipe'],
     })
     this.#child.stderr?.setEncoding('utf8').on('data', (text: string) => (this.#stderr += text))
+    this.#child.on('close', () => (this.#isClosed = true))
     onTestFinished(() => {
       this.signal('SIGCONT')
       this.signal('SIGKILL')
@@ -85,15 +87,15 @@ class Client {
     return this.#child.exitCode !== null || this.#child.signalCode !== null
   }
 
-  /** What it has complained of. */
+  /** What it has complained of; that a page which it had mapped is gone counts as that. */
   async ended(): Promise<string> {
     await vi.waitFor(
       () => {
-        if (!this.hasEnded) throw new Error('the client does not end')
+        if (!this.#isClosed) throw new Error('the client does not end')
       },
       { timeout: 15_000, interval: 10 },
     )
-    return this.#stderr
+    return this.#child.signalCode === 'SIGBUS' ? `Errno SIGBUS ${this.#stderr}` : this.#stderr
   }
 }
 
