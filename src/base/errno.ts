@@ -44,6 +44,10 @@ const ERRNO = {
 
 export type ErrnoCode = keyof typeof ERRNO
 
+export function isErrnoCode(text: string): text is ErrnoCode {
+  return text in ERRNO
+}
+
 const codeByNumber = new Map<number, ErrnoCode>(
   Object.entries(ERRNO).map(([code, number]) => [number, code as ErrnoCode]),
 )

@@ -1,3 +1,4 @@
+import { faultPoint } from '../base/fault-point.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
 import type { VolumeThread } from './volume-thread.js'
 
@@ -15,7 +16,9 @@ export async function cutAtOnce(
   let records: readonly SnapshotRecord[]
   try {
     await allSettledOrThrow(threads.map((thread) => thread.hold()))
+    faultPoint('snapshot.held')
     records = await commit()
+    faultPoint('snapshot.exists')
   } catch (error) {
     for (const thread of threads) thread.release()
     throw error

@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { Failure } from '../base/failure.js'
+import { faultPoint } from '../base/fault-point.js'
 import type { Native } from '../base/native.js'
 import type { VolumeRecord } from '../store/catalog-data.js'
 import type {
@@ -106,10 +107,13 @@ export class Daemon {
     cancel?: AbortSignal,
   ): Promise<MountedReport> {
     const { runtimeDirectory, store, log } = this.#options
+    faultPoint('mount.origin')
     const record = volumeFor(store, order, origin, undo)
+    faultPoint('mount.volume')
     const volume = await this.#open(record, order, origin, cancel)
     try {
       linkMountSocket(runtimeDirectory, volume.entry.device, store.key)
+      faultPoint('mount.reachable')
     } catch (error) {
       await volume.unmount(true)
       throw error
@@ -144,6 +148,7 @@ export class Daemon {
       })
       const { store, now, log } = this.#options
       const records = await takeSnapshots(store.catalog, volumes, { memo, tags }, now)
+      faultPoint('snapshot.done')
       const names = records.map(({ name }) => name)
       log(`snapshot ${names.join(' ')} of ${ids.join(' ')}`)
       return names
@@ -257,6 +262,7 @@ export class Daemon {
     })
     try {
       const opened = await thread.opened()
+      faultPoint('mount.opened')
       refuseCancelled(cancel)
       const parts = { native, id, order, origin, thread, opened, log, now }
       return await MountedVolume.mount(parts, () => {

@@ -2,6 +2,7 @@ import { lstat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fsErrorOf } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
+import { faultPoint } from '../base/fault-point.js'
 import type { Native } from '../base/native.js'
 import type { Log } from './daemon-log.js'
 import { failureOf } from './failure-of.js'
@@ -82,11 +83,13 @@ export class MountedVolume {
     try {
       if (order.transport === 'native') {
         fuseFd = mountKernel(native, order)
+        faultPoint('mount.kernel')
         thread.serve(fuseFd)
       } else {
         await thread.serveFuseNative(order.mountPoint, order.origin, allowsOther(order))
       }
       const entry = await firstAnswer(order, thread)
+      faultPoint('mount.answered')
       accept()
       raiseReadAhead(entry.device)
       return new MountedVolume(parts, entry, fuseFd)

@@ -1,4 +1,5 @@
 import { Failure } from '../base/failure.js'
+import { faultPoint } from '../base/fault-point.js'
 import type { Catalog } from '../store/catalog.js'
 import { formatSnapshotName, nextSnapshotTime } from '../store/snapshot-name.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
@@ -33,7 +34,9 @@ export async function takeSnapshots(
   checkWords(memo, tags)
   // Before anything is held: what can be refused is refused at no cost to those who write.
   for (const { id } of volumes) refuseTaken(catalog, id, tags)
+  faultPoint('snapshot.begun')
   await Promise.all(volumes.map(({ flush }) => flush()))
+  faultPoint('snapshot.flushed')
   return cutAtOnce(
     volumes.map(({ thread }) => thread),
     () => {

@@ -5,6 +5,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { textOf } from '../base/bytes.js'
 import { checked } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
+import { faultPoint } from '../base/fault-point.js'
 import { native } from '../base/native.js'
 import { O } from '../base/open-flags.js'
 import { fuseNativeLimits, mountFuseNative } from '../fuse/fuse-native-transport.js'
@@ -58,7 +59,9 @@ async function run(): Promise<void> {
   } finally {
     store.close()
   }
+  faultPoint('unmount.closed')
   checked(native().syncfs(syncFd), 'sync the origin')
+  faultPoint('unmount.synced')
   native().close(syncFd)
 }
 
@@ -73,6 +76,7 @@ async function open(volume: TreeVolume, store: VolumeStore, isMountedOver: boole
     post,
     cut: (record) => {
       volume.cut(record)
+      faultPoint('snapshot.cut')
     },
     status: () => ({ negotiated, gauges: { ...transportCounts(), ...view.gauges() } }),
     idle: () => {
@@ -95,10 +99,13 @@ async function open(volume: TreeVolume, store: VolumeStore, isMountedOver: boole
   if (order.type === 'stop') return
   // After the mount is there, if it can be: from then on it hides the origin.
   volume.beginSession()
+  faultPoint('mount.session')
   if (order.type === 'serve') serveNative(view, volume, service, order.fuseFd)
   else if (order.type === 'serve-fuse-native') await serveFuseNative(view, service, order)
   else throw new Error(`'${order.type}' came before the order to serve`)
+  faultPoint('unmount.kernel')
   endSession(volume)
+  faultPoint('unmount.session')
 }
 
 /** If this can't be written (the disk is full), the next session knows less of what happened before it. */

@@ -1,3 +1,4 @@
+import { faultPoint } from '../base/fault-point.js'
 import type { ChunkIndex, Label, ObjectId } from '../base/ids.js'
 import type { ChunkStage } from '../base/native.js'
 import type { Change } from './change.js'
@@ -72,11 +73,13 @@ export class ChangeWriter {
   indexPending(): void {
     const pending = this.#pending
     if (pending.count === 0) return
+    faultPoint('index.commit.begun')
     this.#lookup.noteIndexed()
     this.#index.apply((put) => {
       put(pending.puts, 0, pending.bytes)
       return this.#journal.position
     })
+    faultPoint('index.commit.done')
     pending.clear()
   }
 

@@ -1,6 +1,8 @@
 import { constants, closeSync, fsyncSync, mkdirSync, openSync, renameSync } from 'node:fs'
 import { readFileSync, rmSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
+import { faultPoint } from '../base/fault-point.js'
+import type { ReplacedFile } from '../base/fault-points.js'
 
 /*
  * Small files that must be whole after any crash. Nothing here follows a symbolic link in the last
@@ -14,25 +16,32 @@ export const temporarySuffix = '.tmp'
  * The file `name` is, after a crash at any moment, the old one or the new one; the new one once
  * this returns.
  */
-export function replaceFile(directory: string, name: string, bytes: Uint8Array): void {
+export function replaceFile(directory: string, name: ReplacedFile, bytes: Uint8Array): void {
+  faultPoint(`file.${name}.begun`)
   const temporary = join(directory, name + temporarySuffix)
   // Not truncated in place: what lies under that name may be anything, a hard link too.
   rmSync(temporary, { force: true })
   try {
-    writeNewFile(temporary, bytes)
+    writeNewFile(temporary, bytes, () => {
+      faultPoint(`file.${name}.written`)
+    })
+    faultPoint(`file.${name}.synced`)
     renameSync(temporary, join(directory, name))
+    faultPoint(`file.${name}.renamed`)
   } catch (error) {
     rmSync(temporary, { force: true })
     throw error
   }
   syncDirectory(directory)
+  faultPoint(`file.${name}.durable`)
 }
 
-function writeNewFile(path: string, bytes: Uint8Array): void {
+function writeNewFile(path: string, bytes: Uint8Array, onWritten: () => void): void {
   const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
   const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
   try {
     for (let written = 0; written < bytes.length;) written += writeSync(fd, bytes, written)
+    onWritten()
     fsyncSync(fd)
   } finally {
     closeSync(fd)

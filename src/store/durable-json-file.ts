@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import type { SyncAdapter } from 'lowdb'
+import type { ReplacedFile } from '../base/fault-points.js'
 import { readWholeFile, replaceFile } from './durable-file.js'
 
 /**
@@ -8,9 +9,9 @@ import { readWholeFile, replaceFile } from './durable-file.js'
  */
 export class DurableJsonFile<Data> implements SyncAdapter<Data> {
   readonly #directory: string
-  readonly #name: string
+  readonly #name: ReplacedFile
 
-  constructor(directory: string, name: string) {
+  constructor(directory: string, name: ReplacedFile) {
     this.#directory = directory
     this.#name = name
   }

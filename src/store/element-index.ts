@@ -1,5 +1,6 @@
 import { open, type RootDatabase } from 'lmdb'
 import { FsError } from '../base/errno.js'
+import { faultPoint } from '../base/fault-point.js'
 import { checkedPayloadBytes, checksumBytes, sealValue } from './element-values.js'
 import { IndexCursor } from './index-cursor.js'
 import { indexErrorOf, writeErrorOf } from './index-error.js'
@@ -101,6 +102,7 @@ export class ElementIndex {
           putAll(database, puts, start, end)
         })
         database.putSync(checkpointKey, checkpointValue(position))
+        faultPoint('index.commit.filled')
       })
     } catch (error) {
       this.close()

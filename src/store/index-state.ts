@@ -1,5 +1,6 @@
 import { closeSync, openSync, readSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { faultPoint } from '../base/fault-point.js'
 import { crc32cOf } from './checksum.js'
 import { readWholeFile, replaceFile, syncDirectory } from './durable-file.js'
 import { readU64le, writeU64le } from './integers.js'
@@ -140,5 +141,7 @@ function hasSoundHead(path: string, sizeBytes: number): boolean {
 export function removeIndex(directory: string): void {
   rmSync(join(directory, stateName), { force: true })
   syncDirectory(directory)
+  faultPoint('index.remove.state')
   for (const name of [dataName, lockName]) rmSync(join(directory, name), { force: true })
+  faultPoint('index.remove.data')
 }

@@ -1,5 +1,6 @@
 import { closeSync } from 'node:fs'
 import { join } from 'node:path'
+import { faultPoint } from '../base/fault-point.js'
 import type { ElementIndex } from './element-index.js'
 import type { JournalPosition } from './journal.js'
 import { RecordScan } from './record-scan.js'
@@ -59,6 +60,7 @@ function replaySegment(
         }
         return { segment: from.segment, offset: scan.offset, sequence }
       })
+      faultPoint('recovery.batch')
     }
     if (from.segment === to.segment) return { ...to, sequence }
     return { segment: from.segment + 1, offset: segmentHeaderBytes, sequence }

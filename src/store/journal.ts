@@ -1,5 +1,6 @@
 import { ftruncateSync } from 'node:fs'
 import { FsError, fsErrorOf } from '../base/errno.js'
+import { faultPoint } from '../base/fault-point.js'
 import { native, type BackgroundSync, type ChunkStage } from '../base/native.js'
 import type { Change } from './change.js'
 import type { JournalFiles } from './journal-files.js'
@@ -95,12 +96,14 @@ export class Journal {
     const { fd } = this.#files
     sealRecord(record, seed, this.#sequence + 1, this.#durableNow(), bodyBytes, dataBytes)
     const headerBytes = recordHeaderBytes + bodyBytes
+    faultPoint('journal.append.begun')
     const written = stage.writeRecord(fd, this.#offset, record, headerBytes)
     if (written !== headerBytes + dataBytes) throw this.#cutBack(written)
     this.#offset += written
     this.#sequence++
     if (this.#background !== undefined) this.#background.touch(fd)
     else this.#syncNewest()
+    faultPoint('journal.append.written')
   }
 
   /** The descriptor to sync before what was appended may be called durable. */
@@ -113,6 +116,7 @@ export class Journal {
   sync(): void {
     this.#assertSound()
     if (this.#background === undefined) return
+    faultPoint('journal.sync.begun')
     const result = this.#background.syncNow()
     if (result < 0) throw this.#poison(fsErrorOf(result, 'sync the journal'))
     this.#durableSequence = this.#sequence
@@ -130,9 +134,12 @@ export class Journal {
   #roll(): void {
     // The old segment first: that a newer one exists says that this one is whole.
     this.#syncNewest()
+    faultPoint('journal.roll.synced')
     this.#files.begin(this.#sequence + 1)
     this.#offset = segmentHeaderBytes
+    faultPoint('journal.roll.begun')
     this.#onSegment(this.segment)
+    faultPoint('journal.roll.done')
   }
 
   #syncNewest(): void {

@@ -1,6 +1,7 @@
 import { closeSync, existsSync, fdatasyncSync, ftruncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { isErrno } from '../base/errno.js'
+import { faultPoint } from '../base/fault-point.js'
 import { makePrivateDirectory } from './durable-file.js'
 import { ElementIndex } from './element-index.js'
 import {
@@ -57,6 +58,7 @@ export function recover(directory: string, volumeId: string, bootId: string): Re
   makePrivateDirectory(journalDirectory)
   makePrivateDirectory(indexDirectory)
   const { fd, header: newest } = openNewest(journalDirectory, indexDirectory, volumeId)
+  faultPoint('recovery.begun')
   let index: ElementIndex | undefined
   try {
     const state = readIndexState(indexDirectory)
@@ -72,10 +74,13 @@ export function recover(directory: string, volumeId: string, bootId: string): Re
         throw damagedJournal(path, reader.sizeBytes, `records up to ${start.sequence} are missing`)
       }
       const end = findTail(path, reader, newest, start, known)
+      faultPoint('recovery.tail.found')
       if (end.offset < reader.sizeBytes) ftruncateSync(fd, end.offset)
+      faultPoint('recovery.tail.cut')
       // All that is read here will be built upon; a process that was killed may have left it
       // unsynced.
       fdatasyncSync(fd)
+      faultPoint('recovery.tail.synced')
       return end
     }
 
@@ -85,6 +90,7 @@ export function recover(directory: string, volumeId: string, bootId: string): Re
       // Only reads until the state says, durably, that it is in use.
       const opened = openTrusted(indexDirectory)
       index = opened?.index
+      if (index !== undefined) faultPoint('recovery.index.opened')
       from = opened?.checkpoint ?? beginning
       if (from.segment > newest.segment) throw missing(journalDirectory, from.segment)
       if (index !== undefined) {
@@ -97,9 +103,11 @@ export function recover(directory: string, volumeId: string, bootId: string): Re
       end = tail(beginning)
       removeIndex(indexDirectory)
       index = ElementIndex.open(indexDirectory)
+      faultPoint('recovery.index.made')
       writeIndexState(indexDirectory, { volumeId, bootId, segments: newest.segment })
     }
     const recordsReplayed = replay(journalDirectory, volumeId, from, end, index)
+    faultPoint('recovery.done')
     const report = {
       segments: newest.segment,
       recordsReplayed,

@@ -2,6 +2,7 @@ import { constants, openSync, readdirSync, renameSync, rmSync, writeSync } from 
 import { closeSync, fsyncSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '../base/failure.js'
+import { faultPoint } from '../base/fault-point.js'
 import { crc32cOf } from './checksum.js'
 import { syncDirectory } from './durable-file.js'
 import { readU64le, writeU64le } from './integers.js'
@@ -70,9 +71,13 @@ export function createSegment(
   const fd = openSync(path + newSuffix, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
   try {
     writeSync(fd, bytes)
+    faultPoint('journal.segment.written')
     fsyncSync(fd)
+    faultPoint('journal.segment.synced')
     renameSync(path + newSuffix, path)
+    faultPoint('journal.segment.renamed')
     syncDirectory(directory)
+    faultPoint('journal.segment.durable')
   } catch (error) {
     closeSync(fd)
     rmSync(path + newSuffix, { force: true })

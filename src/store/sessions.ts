@@ -2,6 +2,7 @@ import { closeSync, openSync, statSync, utimesSync } from 'node:fs'
 import { uptime } from 'node:os'
 import { join } from 'node:path'
 import { Failure } from '../base/failure.js'
+import { faultPoint } from '../base/fault-point.js'
 import type { Label } from '../base/ids.js'
 import { instantOfMs, isLater } from '../base/instant.js'
 import type { Instant } from '../base/instant.js'
@@ -121,6 +122,7 @@ export class Sessions {
       const until = this.#onOriginsClock(Date.now() + aliveAheadMs).sec
       utimesSync(path, until, until)
       this.#aliveSaidMs = performance.now()
+      faultPoint('session.alive')
     } catch (error) {
       throw failureOfSystem(error, `write ${path}`)
     }

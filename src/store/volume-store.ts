@@ -2,6 +2,7 @@ import { closeSync, fsyncSync, openSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { ByteString } from '../base/bytes.js'
 import { Failure } from '../base/failure.js'
+import { faultPoint } from '../base/fault-point.js'
 import type { ChunkIndex, Label, ObjectId } from '../base/ids.js'
 import type { ReadPlan } from '../base/read-plan.js'
 import { Change } from './change.js'
@@ -263,10 +264,12 @@ export class VolumeStore {
 
   #closeCleanly(): void {
     this.indexPending()
+    faultPoint('close.indexed')
     this.flush()
     const { sequence } = this.#journal.position
     this.#index.close()
     syncFile(join(this.#indexDirectory, dataName))
+    faultPoint('close.synced')
     this.#noteState(sequence)
   }
 

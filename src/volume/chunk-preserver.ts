@@ -2,6 +2,7 @@ import type { ChunkIndex, ObjectId } from '../base/ids.js'
 import type { Guards } from '../base/native.js'
 import { isErrno } from '../base/errno.js'
 import { checked } from '../base/errno.js'
+import { faultPoint } from '../base/fault-point.js'
 import { Seek } from '../base/open-flags.js'
 import type { VolumeStore } from '../store/volume-store.js'
 import type { Births } from './births.js'
@@ -148,6 +149,7 @@ export class ChunkPreserver {
     for (let chunk = first; chunk < end;) {
       const runEnd = this.#runEnd(object, chunk, end)
       if (runEnd > chunk) {
+        faultPoint('preserve.chunks.begun')
         this.#store.preserveChunks(
           object.node.object,
           this.#epoch.newest,
@@ -157,7 +159,9 @@ export class ChunkPreserver {
           this.chunkBytes,
           object.snapshotBytes,
         )
+        faultPoint('preserve.chunks.kept')
         this.#guards.mark(object.guard, chunk, runEnd - chunk)
+        faultPoint('preserve.chunks.free')
         chunk = runEnd
       } else {
         this.#guards.mark(object.guard, chunk, 1)

@@ -1,6 +1,7 @@
 import { FileType, StatField } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
 import { checked, FsError, fsErrorOf, isErrno } from '../base/errno.js'
+import { faultPoint } from '../base/fault-point.js'
 import type { ObjectId } from '../base/ids.js'
 import { Fallocate, O, UTIME_OMIT } from '../base/open-flags.js'
 import { actingAs } from './acting-as.js'
@@ -108,6 +109,7 @@ export class LiveFiles {
         change(path)
       })
     })
+    faultPoint('attributes.changed')
   }
 
   /** Makes a range safe to overwrite in place; `unprivileged`: by a caller who may not leave set-user-ID there. */
@@ -119,6 +121,7 @@ export class LiveFiles {
     unprivileged: GroupMember | undefined,
   ): void {
     this.#chunks.beforeWrite(object, fd, offset, length)
+    faultPoint('write.prepared')
     if (unprivileged === undefined) return
     this.#preserver.begin().attributes(object.node).commit()
     this.#origin.withPath(object.node, (path) => {
@@ -148,8 +151,10 @@ export class LiveFiles {
       // What comes to stand where a hole was would show in snapshots: the holes are preserved too.
       if (shifted > 0) this.#chunks.beforeWrite(object, fd, offset, shifted + length)
     }
+    faultPoint('allocate.begun')
     const allocate = () => native.fallocate(fd, mode, offset, length)
     checked(actingAs(native, caller, allocate), 'fallocate')
+    faultPoint('allocate.done')
   }
 
   readlink(node: OriginNode): ByteString {
@@ -192,6 +197,7 @@ export class LiveFiles {
       actingAs(native, caller, () => native.setXattrPath(path, name, value, flags)),
     )
     checked(result, 'setxattr')
+    faultPoint('xattr.changed')
   }
 
   removeXattr(node: OriginNode, name: ByteString, caller: Identity): void {
@@ -202,6 +208,7 @@ export class LiveFiles {
       actingAs(native, caller, () => native.removeXattrPath(path, name)),
     )
     checked(result, 'removexattr')
+    faultPoint('xattr.changed')
     if (name === capabilities) this.#withoutCapabilities = node.object
   }
 
@@ -211,9 +218,11 @@ export class LiveFiles {
     const opened = fd ?? this.open(node, O.RDWR)
     try {
       this.#chunks.beforeTruncate(object, opened, sizeBytes)
+      faultPoint('truncate.begun')
       const { native } = this.#origin
       const truncate = () => native.truncatePath(opened, sizeBytes)
       checked(actingAs(native, caller, truncate), 'truncate')
+      faultPoint('truncate.done')
     } finally {
       if (fd === undefined) this.#origin.native.close(opened)
       this.#chunks.release(object)

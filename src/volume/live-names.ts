@@ -1,6 +1,7 @@
 import { FileType } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
 import { checked, FsError, fsErrorOf } from '../base/errno.js'
+import { faultPoint } from '../base/fault-point.js'
 import { AT_REMOVEDIR, O, Rename } from '../base/open-flags.js'
 import { actingAs } from './acting-as.js'
 import type { Identity } from './acting-as.js'
@@ -62,6 +63,7 @@ export class LiveNames {
       owner.umask,
     )
     checked(fd, 'create')
+    faultPoint('create.made')
     try {
       return { node: this.#created(parent, name), fd }
     } catch (error) {
@@ -99,6 +101,7 @@ export class LiveNames {
     const { native, directories } = this.#origin
     const { uid, gid, umask } = owner
     checked(native.mkdirAt(directories.of(parent), name, mode, uid, gid, umask), 'mkdir')
+    faultPoint('create.made')
     return this.#created(parent, name)
   }
 
@@ -113,6 +116,7 @@ export class LiveNames {
     const { native, directories } = this.#origin
     const { uid, gid, umask } = owner
     checked(native.mknodAt(directories.of(parent), name, mode, rdev, uid, gid, umask), 'mknod')
+    faultPoint('create.made')
     return this.#created(parent, name)
   }
 
@@ -120,6 +124,7 @@ export class LiveNames {
     this.#beforeCreate(parent, name)
     const { native, directories } = this.#origin
     checked(native.symlinkAt(target, directories.of(parent), name, owner.uid, owner.gid), 'symlink')
+    faultPoint('create.made')
     return this.#created(parent, name)
   }
 
@@ -131,6 +136,7 @@ export class LiveNames {
       actingAs(native, caller, () => native.linkPath(fd, parentFd, name)),
     )
     checked(result, 'link')
+    faultPoint('link.made')
     node.addPlace(parent, name)
   }
 
@@ -259,6 +265,7 @@ export class LiveNames {
       this.#retirement.hold(node)
       const { native, directories } = this.#origin
       checked(native.unlinkAt(directories.of(place.parent), place.name, flags), 'unlink')
+      faultPoint('unlink.done')
     }
     node.removePlace(place.parent, place.name)
   }
@@ -268,8 +275,10 @@ export class LiveNames {
     const fromFd = directories.of(from.parent)
     const toFd = directories.of(to.parent)
     const rename = () => native.renameAt(fromFd, from.name, toFd, to.name, flags)
+    faultPoint('rename.begun')
     const result = actingAs(native, caller, rename)
     checked(result, 'rename')
+    faultPoint('rename.done')
   }
 
   #beforeCreate(parent: OriginNode, name: ByteString): void {

@@ -1,6 +1,7 @@
 import { Attributes } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
 import { checked, fsErrorOf } from '../base/errno.js'
+import { faultPoint } from '../base/fault-point.js'
 import type { ObjectId } from '../base/ids.js'
 import type { Change } from '../store/change.js'
 import type { Location } from '../store/elements.js'
@@ -49,6 +50,7 @@ export class Preserver {
 
   commit(): void {
     this.#store.commit(this.#change)
+    faultPoint('change.committed')
     for (const node of this.#marked) {
       node.attributesLabel = this.#epoch.newest
       node.isLookedOver = true

@@ -1,6 +1,7 @@
 import { FileType } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
 import { checked, FsError, fsErrorOf, isErrno } from '../base/errno.js'
+import { faultPoint } from '../base/fault-point.js'
 import { Rename } from '../base/open-flags.js'
 import type { Origin } from './origin.js'
 import type { OriginNode, Place } from './origin-node.js'
@@ -27,10 +28,12 @@ export class Retirement {
 
   /** Takes the name `place` from the live tree. */
   retire(node: OriginNode, place: Place): void {
+    faultPoint('retire.begun')
     const { native, directories } = this.#origin
     if (this.#isRetired(node)) {
       // Another of its names was retired before: one link keeps the file.
       checked(native.unlinkAt(directories.of(place.parent), place.name, 0), 'unlink')
+      faultPoint('retire.unlinked')
       return
     }
     this.#moveIn(place, node)
@@ -88,6 +91,7 @@ export class Retirement {
       this.#nameOf(node),
     )
     checked(result, 'link into the retired directory')
+    faultPoint('retire.linked')
     this.#noteRetired(node)
   }
 
@@ -118,6 +122,7 @@ export class Retirement {
       return
     }
     checked(result, 'rename')
+    faultPoint('retire.exchanged')
     this.#moveIn(from, target, leavesWhiteout)
   }
 
@@ -152,6 +157,7 @@ export class Retirement {
       const { native, directories } = this.#origin
       checked(native.unlinkAt(directories.of(place.parent), place.name, 0), 'unlink')
     } else if (result !== undefined) throw result
+    faultPoint('retire.moved')
     this.#noteRetired(node)
   }
 
