@@ -51,6 +51,18 @@ const viewKnowsOnlyTheInterface = {
   },
 }
 
+// What reaches the disk by another way is lost on the simulated one, and to its crashes.
+const storeReachesTheDiskByDisk = {
+  files: ['src/store/**/*.ts'],
+  ignores: ['src/store/real-disk.ts', 'src/store/lmdb-*.ts'],
+  rules: {
+    '@typescript-eslint/no-restricted-imports': [
+      'error',
+      { paths: [{ name: 'node:fs', message: 'store/ does its I/O through Disk (disk.ts).' }] },
+    ],
+  },
+}
+
 export default defineConfig(
   { ignores: ['dist', 'native/build', 'coverage'] },
   js.configs.recommended,
@@ -66,6 +78,7 @@ export default defineConfig(
   },
   ...layerRules,
   viewKnowsOnlyTheInterface,
+  storeReachesTheDiskByDisk,
   {
     files: ['src/**/*.ts'],
     ignores: ['src/cli/**'],

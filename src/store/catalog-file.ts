@@ -1,10 +1,10 @@
 import { randomBytes } from 'node:crypto'
-import { chmodSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { LowSync } from 'lowdb'
 import { Failure } from '../base/failure.js'
 import { checkedCatalog } from './catalog-check.js'
 import { catalogFormat, catalogVersion, type CatalogData } from './catalog-data.js'
+import type { Disk } from './disk.js'
 import { codeOf, makePrivateDirectory, temporarySuffix } from './durable-file.js'
 import { DurableJsonFile } from './durable-json-file.js'
 import { FieldError } from './field-check.js'
@@ -17,16 +17,20 @@ const filesBefore = new Set(['lock', 'daemon.log'])
  * The checked catalog of a store; `create`: of a new one, in a missing or empty directory, if it is
  * none yet.
  */
-export function openCatalogFile(storeDirectory: string, create: boolean): LowSync<CatalogData> {
-  const adapter = new DurableJsonFile<CatalogData>(storeDirectory, catalogFile)
+export function openCatalogFile(
+  disk: Disk,
+  storeDirectory: string,
+  create: boolean,
+): LowSync<CatalogData> {
+  const adapter = new DurableJsonFile<CatalogData>(disk, storeDirectory, catalogFile)
   const found = readChecked(adapter, join(storeDirectory, catalogFile))
   const file = new LowSync<CatalogData>(adapter, found ?? newCatalog())
   if (found === undefined) {
     if (!create) throw new Failure('missing', `${storeDirectory} is no store: no ${catalogFile}`)
-    makeStoreDirectory(storeDirectory)
+    makeStoreDirectory(disk, storeDirectory)
     file.write()
   }
-  if (create) makePrivate(storeDirectory)
+  if (create) makePrivate(disk, storeDirectory)
   return file
 }
 
@@ -69,11 +73,11 @@ function readChecked(adapter: DurableJsonFile<CatalogData>, path: string): Catal
   }
 }
 
-function makeStoreDirectory(path: string): void {
+function makeStoreDirectory(disk: Disk, path: string): void {
   try {
-    const names = readdirSync(path).filter(
-      (name) => !filesBefore.has(name) && !name.endsWith(temporarySuffix),
-    )
+    const names = disk
+      .list(path)
+      .filter((name) => !filesBefore.has(name) && !name.endsWith(temporarySuffix))
     if (names.includes('volumes')) {
       throw new Failure('damaged', `damaged store: ${path} has volumes but no ${catalogFile}`)
     }
@@ -82,10 +86,11 @@ function makeStoreDirectory(path: string): void {
     }
   } catch (error) {
     if (codeOf(error) !== 'ENOENT') throw error
-    makePrivateDirectory(path)
+    makePrivateDirectory(disk, path)
   }
 }
 
-function makePrivate(path: string): void {
-  if ((statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o700)
+function makePrivate(disk: Disk, path: string): void {
+  const found = disk.stat(path)
+  if (found !== undefined && (found.mode & 0o077) !== 0) disk.setMode(path, 0o700)
 }

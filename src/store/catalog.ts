@@ -5,6 +5,8 @@ import type { Label } from '../base/ids.js'
 import { checkedSnapshot, checkedVolume } from './catalog-check.js'
 import type { CatalogData, VolumeRecord } from './catalog-data.js'
 import { catalogFile, newId, openCatalogFile } from './catalog-file.js'
+import type { Disk } from './disk.js'
+import { realDisk } from './real-disk.js'
 import type { SnapshotRecord } from './snapshot-record.js'
 import { failureOfSystem, renamedFailure } from './store-failure.js'
 
@@ -28,9 +30,13 @@ export class Catalog {
    * Reads a store's catalog; `create`: makes the store, in a missing or empty directory, if it is
    * none yet. `shownAs`: the directory's name in messages. Throws Failure.
    */
-  static open(storeDirectory: string, options: { create: boolean; shownAs?: string }): Catalog {
+  static open(
+    storeDirectory: string,
+    options: { create: boolean; shownAs?: string; disk?: Disk },
+  ): Catalog {
+    const { disk = realDisk, create } = options
     try {
-      return new Catalog(storeDirectory, openCatalogFile(storeDirectory, options.create))
+      return new Catalog(storeDirectory, openCatalogFile(disk, storeDirectory, create))
     } catch (error) {
       const failure = failureOfSystem(error, `open the store ${storeDirectory}`)
       throw renamedFailure(failure, storeDirectory, options.shownAs)

@@ -3,6 +3,7 @@ import type { ChunkIndex, Label, ObjectId } from '../base/ids.js'
 import type { ChunkStage } from '../base/native.js'
 import type { Change } from './change.js'
 import { ChunkWriter } from './chunk-writer.js'
+import type { Disk } from './disk.js'
 import type { ElementIndex } from './element-index.js'
 import type { ElementLookup } from './element-lookup.js'
 import type { Journal } from './journal.js'
@@ -27,12 +28,18 @@ export class ChangeWriter {
   #chunksPreserved = 0
   #entriesAdded = 0
 
-  constructor(journal: Journal, index: ElementIndex, pending: PendingPuts, lookup: ElementLookup) {
+  constructor(
+    disk: Disk,
+    journal: Journal,
+    index: ElementIndex,
+    pending: PendingPuts,
+    lookup: ElementLookup,
+  ) {
     this.#journal = journal
     this.#index = index
     this.#pending = pending
     this.#lookup = lookup
-    this.#chunks = new ChunkWriter((change, stage, dataBytes) => {
+    this.#chunks = new ChunkWriter(disk, (change, stage, dataBytes) => {
       this.#makePendingRoom()
       const offset = journal.makeRoom(change.bodyBytes, dataBytes)
       change.placeChunks(journal.segment, offset + recordHeaderBytes + change.bodyBytes)

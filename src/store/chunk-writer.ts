@@ -1,7 +1,8 @@
 import { checked } from '../base/errno.js'
 import type { ChunkIndex, Label, ObjectId } from '../base/ids.js'
-import { native, type ChunkStage } from '../base/native.js'
+import type { ChunkStage } from '../base/native.js'
 import { Change } from './change.js'
+import type { Disk } from './disk.js'
 
 /** The largest chunk: one always fits into the stage. */
 const stageBytes = 4 << 20
@@ -15,13 +16,14 @@ export type WriteChunks = (change: Change, stage: ChunkStage, dataBytes: number)
 
 /** Copies chunks of a file into the journal, by way of a buffer of the addon's. */
 export class ChunkWriter {
-  readonly stage: ChunkStage = new (native().ChunkStage)(stageBytes)
+  readonly stage: ChunkStage
   readonly #write: WriteChunks
   readonly #change = new Change()
   readonly #extents = new Uint32Array(extentWordsMax)
   #dataBytes = 0
 
-  constructor(write: WriteChunks) {
+  constructor(disk: Disk, write: WriteChunks) {
+    this.stage = disk.newStage(stageBytes)
     this.#write = write
   }
 

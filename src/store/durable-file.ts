@@ -1,61 +1,64 @@
-import { constants, closeSync, fsyncSync, mkdirSync, openSync, renameSync } from 'node:fs'
-import { readFileSync, rmSync, writeSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { faultPoint } from '../base/fault-point.js'
 import type { ReplacedFile } from '../base/fault-points.js'
+import type { Disk } from './disk.js'
 
-/*
- * Small files that must be whole after any crash. Nothing here follows a symbolic link in the last
- * component: a store may lie in a directory that others can write to.
- */
+/* Small files that must be whole after any crash. */
 
 /** What replaceFile writes first; one that is left over is worth nothing. */
 export const temporarySuffix = '.tmp'
+
+/** To see the end of a file in the same call that reads it. */
+const readMoreBytes = 256
 
 /**
  * The file `name` is, after a crash at any moment, the old one or the new one; the new one once
  * this returns.
  */
-export function replaceFile(directory: string, name: ReplacedFile, bytes: Uint8Array): void {
+export function replaceFile(
+  disk: Disk,
+  directory: string,
+  name: ReplacedFile,
+  bytes: Uint8Array,
+): void {
   faultPoint(`file.${name}.begun`)
   const temporary = join(directory, name + temporarySuffix)
   // Not truncated in place: what lies under that name may be anything, a hard link too.
-  rmSync(temporary, { force: true })
+  disk.remove(temporary)
   try {
-    writeNewFile(temporary, bytes, () => {
+    writeNewFile(disk, temporary, bytes, () => {
       faultPoint(`file.${name}.written`)
     })
     faultPoint(`file.${name}.synced`)
-    renameSync(temporary, join(directory, name))
+    disk.rename(temporary, join(directory, name))
     faultPoint(`file.${name}.renamed`)
   } catch (error) {
-    rmSync(temporary, { force: true })
+    disk.remove(temporary)
     throw error
   }
-  syncDirectory(directory)
+  disk.syncDirectory(directory)
   faultPoint(`file.${name}.durable`)
 }
 
-function writeNewFile(path: string, bytes: Uint8Array, onWritten: () => void): void {
-  const { O_WRONLY, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
-  const fd = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+function writeNewFile(disk: Disk, path: string, bytes: Uint8Array, onWritten: () => void): void {
+  const fd = disk.open(path, 'make new')
   try {
-    for (let written = 0; written < bytes.length;) written += writeSync(fd, bytes, written)
+    disk.write(fd, bytes, 0)
     onWritten()
-    fsyncSync(fd)
+    disk.sync(fd)
   } finally {
-    closeSync(fd)
+    disk.close(fd)
   }
 }
 
 /** The whole file, or undefined if there is none. */
-export function readWholeFile(path: string): Buffer | undefined {
+export function readWholeFile(disk: Disk, path: string): Buffer | undefined {
   try {
-    const fd = openSync(path, constants.O_RDONLY | constants.O_NOFOLLOW)
+    const fd = disk.open(path, 'reading')
     try {
-      return readFileSync(fd)
+      return readAll(disk, fd)
     } finally {
-      closeSync(fd)
+      disk.close(fd)
     }
   } catch (error) {
     if (codeOf(error) === 'ENOENT') return undefined
@@ -63,13 +66,16 @@ export function readWholeFile(path: string): Buffer | undefined {
   }
 }
 
-/** Makes the names in a directory durable. */
-export function syncDirectory(path: string): void {
-  const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY)
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
+/** From the start to the end, whatever the file says of its size: those of /proc say 0. */
+export function readAll(disk: Disk, fd: number): Buffer {
+  const parts: Buffer[] = []
+  for (let offset = 0; ;) {
+    const part = Buffer.allocUnsafe(Math.max(disk.sizeOf(fd) - offset, 0) + readMoreBytes)
+    const read = disk.read(fd, part, 0, part.length, offset)
+    parts.push(part.subarray(0, read))
+    if (read < part.length)
+      return parts.length === 1 ? part.subarray(0, read) : Buffer.concat(parts)
+    offset += read
   }
 }
 
@@ -77,11 +83,11 @@ export function syncDirectory(path: string): void {
  * Makes a directory for its owner alone, and those above it that are missing; durable when it
  * returns.
  */
-export function makePrivateDirectory(path: string): void {
-  const made = mkdirSync(path, { recursive: true, mode: 0o700 })
+export function makePrivateDirectory(disk: Disk, path: string): void {
+  const made = disk.makeDirectories(path)
   if (made === undefined) return
   for (let at = path; ; at = dirname(at)) {
-    syncDirectory(dirname(at))
+    disk.syncDirectory(dirname(at))
     if (at === made) return
   }
 }

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import type { SyncAdapter } from 'lowdb'
 import type { ReplacedFile } from '../base/fault-points.js'
+import type { Disk } from './disk.js'
 import { readWholeFile, replaceFile } from './durable-file.js'
 
 /**
@@ -8,17 +9,19 @@ import { readWholeFile, replaceFile } from './durable-file.js'
  * returns when it does.
  */
 export class DurableJsonFile<Data> implements SyncAdapter<Data> {
+  readonly #disk: Disk
   readonly #directory: string
   readonly #name: ReplacedFile
 
-  constructor(directory: string, name: ReplacedFile) {
+  constructor(disk: Disk, directory: string, name: ReplacedFile) {
+    this.#disk = disk
     this.#directory = directory
     this.#name = name
   }
 
   /** Null if there is no file. Throws SyntaxError for what is not JSON, or only 'null'. */
   read(): Data | null {
-    const bytes = readWholeFile(join(this.#directory, this.#name))
+    const bytes = readWholeFile(this.#disk, join(this.#directory, this.#name))
     if (bytes === undefined) return null
     const data = JSON.parse(bytes.toString('utf8')) as Data | null
     if (data === null) throw new SyntaxError('null')
@@ -26,6 +29,7 @@ export class DurableJsonFile<Data> implements SyncAdapter<Data> {
   }
 
   write(data: Data): void {
-    replaceFile(this.#directory, this.#name, Buffer.from(`${JSON.stringify(data, null, 2)}\n`))
+    const text = `${JSON.stringify(data, null, 2)}\n`
+    replaceFile(this.#disk, this.#directory, this.#name, Buffer.from(text))
   }
 }

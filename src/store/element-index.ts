@@ -1,193 +1,38 @@
-import { open, type RootDatabase } from 'lmdb'
-import { FsError } from '../base/errno.js'
-import { faultPoint } from '../base/fault-point.js'
-import { checkedPayloadBytes, checksumBytes, sealValue } from './element-values.js'
-import { IndexCursor } from './index-cursor.js'
-import { indexErrorOf, writeErrorOf } from './index-error.js'
-import { readU64le, writeU64le } from './integers.js'
 import type { JournalPosition } from './journal.js'
-import { endOfPut, putHeaderBytes, valueStartOfPut } from './puts.js'
-
-export type Database = RootDatabase<Buffer, Uint8Array>
 
 /** Takes a run of puts (puts.ts). */
 export type PutSink = (puts: Buffer, start: number, end: number) => void
 
 /**
- * Address space, not memory or disk: some 2,000 million elements. LMDB would grow the map
- * by itself, but must copy what it holds to do so.
- */
-const mapBytes = 2 ** 38
-
-const checkpointKey = Buffer.of(0)
-const checkpointBytes = 24
-
-/**
- * The elements in LMDB, by key. Derived from the journal: nothing here is synced but at close, and
- * the checkpoint says up to where in the journal all is in.
+ * The elements by key, derived from the journal. A crash of the process takes nothing that apply has
+ * done; one of the machine may leave anything, unless all was synced after close: whoever opens it
+ * has to know (index-state.ts), since it checks nothing itself.
  *
- * All is synchronous and works on a thread whose event loop never turns.
+ * All is synchronous and works on a thread whose event loop never turns. Throws FsError.
  */
-export class ElementIndex {
-  readonly #directory: string
-  /**
-   * Undefined after a transaction failed: LMDB refuses, or worse, to go on with that environment.
-   */
-  #database: Database | undefined
-  /** Whether the read transaction sees the newest commit. */
-  #isFresh = false
-  readonly #cursor: IndexCursor
-  readonly #backward: IndexCursor
-
-  private constructor(directory: string) {
-    this.#directory = directory
-    this.#cursor = new IndexCursor(() => this.#forReading(), false)
-    this.#backward = new IndexCursor(() => this.#forReading(), true)
-  }
-
-  /** Opens or makes it. What lies there must be sound: LMDB does not check. */
-  static open(directory: string): ElementIndex {
-    const index = new ElementIndex(directory)
-    index.#forReading()
-    return index
-  }
-
+export interface ElementIndex {
   /** Up to where in the journal all is in; undefined for a new index. */
-  checkpoint(): JournalPosition | undefined {
-    const value = this.get(checkpointKey)
-    if (value === undefined) return undefined
-    const end = checkedPayloadBytes(checkpointKey, 1, value, value.length)
-    if (end !== checkpointBytes) throw new FsError('EIO', 'damaged checkpoint of the index')
-    return {
-      segment: value.readUInt32LE(0),
-      offset: readU64le(value, 8),
-      sequence: readU64le(value, 16),
-    }
-  }
-
+  checkpoint(): JournalPosition | undefined
   /** The value, unchecked; valid until the next call. */
-  get(key: Buffer): Buffer | undefined {
-    try {
-      return this.#forReading().getBinaryFast(key)
-    } catch (error) {
-      throw indexErrorOf(error)
-    }
-  }
-
+  get(key: Buffer): Buffer | undefined
   /** The cursor of all, at the first entry at or after `key`; valid until the next call. */
-  seek(key: Buffer): IndexCursor {
-    this.#cursor.seek(key)
-    return this.#cursor
-  }
-
+  seek(key: Buffer): IndexCursor
   /** The same with the last entry at or before `key`. */
-  seekBackward(key: Buffer): IndexCursor {
-    this.#backward.seek(key)
-    return this.#backward
-  }
-
+  seekBackward(key: Buffer): IndexCursor
   /**
    * Puts what `fill` gives and the checkpoint it returns, in one transaction: all or, if anything
    * throws, nothing.
    */
-  apply(fill: (put: PutSink) => JournalPosition): void {
-    const database = this.#forReading()
-    // Else this reader would keep the pages that the transaction frees.
-    this.#closeCursors()
-    database.resetReadTxn()
-    this.#isFresh = false
-    try {
-      database.transactionSync(() => {
-        const position = fill((puts, start, end) => {
-          putAll(database, puts, start, end)
-        })
-        database.putSync(checkpointKey, checkpointValue(position))
-        faultPoint('index.commit.filled')
-      })
-    } catch (error) {
-      this.close()
-      throw writeErrorOf(error, this.#directory)
-    }
-  }
-
-  close(): void {
-    this.#closeCursors()
-    this.#isFresh = false
-    // Resolved already: nothing asynchronous was ever begun.
-    void this.#database?.close()
-    this.#database = undefined
-  }
-
-  #closeCursors(): void {
-    this.#cursor.close()
-    this.#backward.close()
-  }
-
-  #forReading(): Database {
-    this.#database ??= openDatabase(this.#directory)
-    if (!this.#isFresh) beginReading(this.#database)
-    this.#isFresh = true
-    return this.#database
-  }
+  apply(fill: (put: PutSink) => JournalPosition): void
+  close(): void
 }
 
-function openDatabase(directory: string): Database {
-  try {
-    return open<Buffer, Uint8Array>(directory, {
-      noSubdir: false,
-      encoding: 'binary',
-      keyEncoding: 'binary',
-      mapSize: mapBytes,
-      maxDbs: 1,
-      noSync: true,
-    })
-  } catch (error) {
-    throw indexErrorOf(error)
-  }
-}
-
-/**
- * lmdb begins a read transaction with the first read and sets a timer to end it, which never runs
- * on a thread without an event loop: each would be a small leak. Here the transaction is ended by
- * apply, so no timer is let set.
- */
-function beginReading(database: Database): void {
-  const { setTimeout } = globalThis
-  const instead = (): true => true
-  globalThis.setTimeout = instead as unknown as typeof setTimeout
-  try {
-    database.resetReadTxn()
-    ;(database as unknown as { ensureReadTxn(): void }).ensureReadTxn()
-  } finally {
-    globalThis.setTimeout = setTimeout
-  }
-}
-
-function putAll(database: Database, puts: Buffer, start: number, end: number): void {
-  for (let at = start; at < end;) {
-    const keyStart = at + putHeaderBytes
-    const valueStart = valueStartOfPut(puts, at)
-    const putEnd = endOfPut(puts, at)
-    database.putSync(
-      view(puts, keyStart, valueStart - keyStart),
-      view(puts, valueStart, putEnd - valueStart) as Buffer,
-    )
-    at = putEnd
-  }
-}
-
-/** Cheaper than Buffer.subarray, and here each put needs two. */
-function view(of: Buffer, at: number, bytes: number): Uint8Array {
-  return new Uint8Array(of.buffer, of.byteOffset + at, bytes)
-}
-
-function checkpointValue(position: JournalPosition): Buffer {
-  // Sealed together with the key that it belongs to.
-  const bytes = Buffer.alloc(1 + checkpointBytes + checksumBytes)
-  checkpointKey.copy(bytes)
-  bytes.writeUInt32LE(position.segment, 1)
-  writeU64le(bytes, position.offset, 9)
-  writeU64le(bytes, position.sequence, 17)
-  sealValue(bytes, 0, 1 + checkpointBytes)
-  return bytes.subarray(1)
+/** A walk over the index in the order of its keys, forward or backward. */
+export interface IndexCursor {
+  readonly isAtEnd: boolean
+  readonly key: Buffer
+  /** The caller's own. */
+  readonly value: Buffer
+  seek(key: Uint8Array): void
+  advance(): void
 }

@@ -8,9 +8,8 @@ import {
   writeObjectPrefix,
 } from './element-keys.js'
 import { checkedPayloadBytes, checksumBytes } from './element-values.js'
-import type { ElementIndex } from './element-index.js'
+import type { ElementIndex, IndexCursor } from './element-index.js'
 import { EmptyRanges } from './empty-ranges.js'
-import type { IndexCursor } from './index-cursor.js'
 import {
   highestBelow,
   lowestFrom,

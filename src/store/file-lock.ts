@@ -1,65 +1,62 @@
-import { constants, closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { Failure } from '../base/failure.js'
-import { fsErrorOf } from '../base/errno.js'
-import { native } from '../base/native.js'
-import { codeOf } from './durable-file.js'
+import type { Disk } from './disk.js'
+import { codeOf, readAll } from './durable-file.js'
 import { failureOfSystem } from './store-failure.js'
-
-const LOCK_EX_NB = 2 | 4
-const EAGAIN = -11
 
 /**
  * An exclusive flock(2) on a file that stays. The kernel frees it when its holder closes it or
  * dies, however it dies; the process id in the file only helps people.
  */
 export class FileLock {
+  readonly #disk: Disk
   #fd: number
 
-  private constructor(fd: number) {
+  private constructor(disk: Disk, fd: number) {
+    this.#disk = disk
     this.#fd = fd
   }
 
   /** `what` is held: 'the volume ...'. Throws Failure('failed') if another holds it. */
-  static acquire(path: string, what: string): FileLock {
-    const { O_RDWR, O_CREAT, O_NOFOLLOW } = constants
+  static acquire(disk: Disk, path: string, what: string): FileLock {
     let fd
     try {
-      fd = openSync(path, O_RDWR | O_CREAT | O_NOFOLLOW, 0o600)
+      fd = disk.open(path, 'make')
     } catch (error) {
       throw failureOfSystem(error, `open ${path}`)
     }
-    const result = native().flock(fd, LOCK_EX_NB)
-    if (result < 0) {
-      const holder = readFileSync(fd, 'latin1').trim()
-      closeSync(fd)
-      if (result !== EAGAIN) throw fsErrorOf(result, `lock ${path}`)
-      const by = /^\d+$/.test(holder) ? `process ${holder}` : 'another process'
-      throw new Failure(
-        'failed',
-        `${what} is in use by ${by}; unmount it there first (bygone unmount), or wait`,
-      )
+    try {
+      if (!disk.lock(fd)) throw inUse(what, readAll(disk, fd).toString('latin1').trim())
+      writeHolder(disk, fd)
+    } catch (error) {
+      disk.close(fd)
+      throw error
     }
-    writeHolder(fd)
-    return new FileLock(fd)
+    return new FileLock(disk, fd)
   }
 
   release(): void {
     if (this.#fd < 0) return
-    closeSync(this.#fd)
+    this.#disk.close(this.#fd)
     this.#fd = -1
   }
+}
+
+function inUse(what: string, holder: string): Failure {
+  const by = /^\d+$/.test(holder) ? `process ${holder}` : 'another process'
+  return new Failure(
+    'failed',
+    `${what} is in use by ${by}; unmount it there first (bygone unmount), or wait`,
+  )
 }
 
 /**
  * In place and always of one length, so that it needs no space on a full disk, and does without if
  * it does.
  */
-function writeHolder(fd: number): void {
+function writeHolder(disk: Disk, fd: number): void {
   try {
-    writeSync(fd, `${String(process.pid).padEnd(10)}\n`, 0)
+    disk.write(fd, Buffer.from(`${String(process.pid).padEnd(10)}\n`), 0)
   } catch (error) {
-    if (codeOf(error) === 'ENOSPC') return
-    closeSync(fd)
-    throw error
+    if (codeOf(error) !== 'ENOSPC') throw error
   }
 }

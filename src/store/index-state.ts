@@ -1,8 +1,9 @@
-import { closeSync, openSync, readSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
+import { FsError } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
 import { crc32cOf } from './checksum.js'
-import { readWholeFile, replaceFile, syncDirectory } from './durable-file.js'
+import type { Disk } from './disk.js'
+import { readWholeFile, replaceFile } from './durable-file.js'
 import { readU64le, writeU64le } from './integers.js'
 import { volumeIdBytesMax } from './segment.js'
 
@@ -43,8 +44,8 @@ export interface IndexState {
   inode: number
 }
 
-export function readIndexState(directory: string): IndexState | undefined {
-  const bytes = readWholeFile(join(directory, stateName))
+export function readIndexState(disk: Disk, directory: string): IndexState | undefined {
+  const bytes = readWholeFile(disk, join(directory, stateName))
   if (bytes?.length !== stateBytes || !bytes.subarray(0, magic.length).equals(magic))
     return undefined
   if (bytes.readUInt32LE(at.crc) !== crc32cOf(bytes, 0, at.crc, 0)) return undefined
@@ -71,11 +72,13 @@ function textAt(bytes: Buffer, start: number, length: number): string {
 
 /** Durable when it returns. `endSequence`, of the journal: the index is closed and synced. */
 export function writeIndexState(
+  disk: Disk,
   directory: string,
   state: Pick<IndexState, 'volumeId' | 'bootId' | 'segments'>,
   endSequence?: number,
 ): void {
-  const data = statSync(join(directory, dataName), { bigint: true })
+  const data = disk.stat(join(directory, dataName))
+  if (data === undefined) throw new FsError('EIO', `the index ${directory} is gone`)
   const bytes = Buffer.alloc(stateBytes)
   magic.copy(bytes)
   bytes.writeUInt32LE(stateFormat, at.format)
@@ -83,18 +86,19 @@ export function writeIndexState(
   bytes.write(state.volumeId, at.volume, 'latin1')
   bytes.write(state.bootId, at.boot, bootIdBytes, 'latin1')
   bytes.writeUInt32LE(state.segments, at.segments)
-  writeU64le(bytes, Number(data.ino), at.inode)
+  writeU64le(bytes, data.ino, at.inode)
   if (endSequence !== undefined) {
-    writeU64le(bytes, Number(data.size), at.size)
+    writeU64le(bytes, data.sizeBytes, at.size)
     bytes.writeBigUInt64LE(data.ctimeNs, at.changed)
     writeU64le(bytes, endSequence, at.end)
   }
   bytes.writeUInt32LE(crc32cOf(bytes, 0, at.crc, 0), at.crc)
-  replaceFile(directory, stateName, bytes)
+  replaceFile(disk, directory, stateName, bytes)
 }
 
 /** Whether LMDB may open the file that lies there, and find what we left. */
 export function isIndexTrusted(
+  disk: Disk,
   directory: string,
   state: IndexState | undefined,
   volumeId: string,
@@ -102,25 +106,25 @@ export function isIndexTrusted(
 ): boolean {
   if (state?.volumeId !== volumeId) return false
   const path = join(directory, dataName)
-  const data = statSync(path, { bigint: true, throwIfNoEntry: false })
-  if (!data?.isFile() || Number(data.ino) !== state.inode) return false
+  const data = disk.stat(path)
+  if (data?.isFile !== true || data.ino !== state.inode) return false
   const { closed } = state
   const isSame =
     closed === undefined
       ? state.bootId === bootId
-      : Number(data.size) === closed.sizeBytes && data.ctimeNs === closed.changedNs
-  return isSame && hasSoundHead(path, Number(data.size))
+      : data.sizeBytes === closed.sizeBytes && data.ctimeNs === closed.changedNs
+  return isSame && hasSoundHead(disk, path, data.sizeBytes)
 }
 
 /** LMDB's two meta pages say what they should, and the file is as long as the newer one claims. */
-function hasSoundHead(path: string, sizeBytes: number): boolean {
+function hasSoundHead(disk: Disk, path: string, sizeBytes: number): boolean {
   const head = Buffer.alloc(168)
-  const fd = openSync(path, 'r')
+  const fd = disk.open(path, 'reading')
   try {
     let newest = -1n
     let endBytes = 0
     for (let page = 0, offset = 0; page < 2; page++) {
-      if (readSync(fd, head, 0, head.length, offset) !== head.length) return false
+      if (disk.read(fd, head, 0, head.length, offset) !== head.length) return false
       const pageBytes = head.readUInt32LE(48)
       const isMeta = head.readUInt32LE(24) === 0xbeefc0de && head.readUInt32LE(28) === 2
       if (!isMeta || pageBytes < 4096 || pageBytes > 65536) return false
@@ -133,15 +137,15 @@ function hasSoundHead(path: string, sizeBytes: number): boolean {
     }
     return endBytes <= sizeBytes
   } finally {
-    closeSync(fd)
+    disk.close(fd)
   }
 }
 
 /** The state first: without it the rest is worth nothing. */
-export function removeIndex(directory: string): void {
-  rmSync(join(directory, stateName), { force: true })
-  syncDirectory(directory)
+export function removeIndex(disk: Disk, directory: string): void {
+  disk.remove(join(directory, stateName))
+  disk.syncDirectory(directory)
   faultPoint('index.remove.state')
-  for (const name of [dataName, lockName]) rmSync(join(directory, name), { force: true })
+  for (const name of [dataName, lockName]) disk.remove(join(directory, name))
   faultPoint('index.remove.data')
 }

@@ -1,13 +1,11 @@
-import { closeSync } from 'node:fs'
 import { join } from 'node:path'
-import { checked } from '../base/errno.js'
-import { native } from '../base/native.js'
-import { O } from '../base/open-flags.js'
+import type { Disk } from './disk.js'
 import { requestErrorOf } from './request-error.js'
 import { createSegment, openSegment, segmentName, type SegmentHeader } from './segment.js'
 
 /** The open files of a journal: the newest segment for appending, any for reading. */
 export class JournalFiles {
+  readonly #disk: Disk
   readonly #directory: string
   /**
    * Stay open while the journal is, since read plans borrow them: 4,096 of them for a journal of 1
@@ -19,12 +17,13 @@ export class JournalFiles {
   #syncFd: number
 
   /** Takes over `fd`, of the newest segment. */
-  constructor(directory: string, fd: number, newest: SegmentHeader) {
+  constructor(disk: Disk, directory: string, fd: number, newest: SegmentHeader) {
+    this.#disk = disk
     this.#directory = directory
     this.#newest = newest
     this.#fd = fd
     this.#fds.set(newest.segment, fd)
-    this.#syncFd = openForSync(fd)
+    this.#syncFd = disk.reopen(fd)
   }
 
   get newest(): SegmentHeader {
@@ -50,7 +49,7 @@ export class JournalFiles {
     if (known !== undefined) return known
     const path = join(this.#directory, segmentName(segment))
     try {
-      const { fd } = openSegment(path, segment, this.#newest.volumeId)
+      const { fd } = openSegment(this.#disk, path, segment, this.#newest.volumeId)
       this.#fds.set(segment, fd)
       return fd
     } catch (error) {
@@ -62,7 +61,13 @@ export class JournalFiles {
   begin(firstSequence: number): void {
     const segment = this.#newest.segment + 1
     try {
-      const made = createSegment(this.#directory, segment, this.#newest.volumeId, firstSequence)
+      const made = createSegment(
+        this.#disk,
+        this.#directory,
+        segment,
+        this.#newest.volumeId,
+        firstSequence,
+      )
       this.#replaceSyncFd(made.fd)
       this.#newest = made.header
       this.#fd = made.fd
@@ -73,25 +78,21 @@ export class JournalFiles {
   }
 
   close(): void {
-    for (const fd of this.#fds.values()) closeSync(fd)
+    for (const fd of this.#fds.values()) this.#disk.close(fd)
     this.#fds.clear()
-    if (this.#syncFd >= 0) closeSync(this.#syncFd)
+    if (this.#syncFd >= 0) this.#disk.close(this.#syncFd)
     this.#syncFd = -1
   }
 
   #replaceSyncFd(fd: number): void {
     let syncFd
     try {
-      syncFd = openForSync(fd)
+      syncFd = this.#disk.reopen(fd)
     } catch (error) {
-      closeSync(fd)
+      this.#disk.close(fd)
       throw error
     }
-    closeSync(this.#syncFd)
+    this.#disk.close(this.#syncFd)
     this.#syncFd = syncFd
   }
-}
-
-function openForSync(fd: number): number {
-  return checked(native().reopen(fd, O.RDONLY), 'open the journal for syncing')
 }

@@ -1,6 +1,6 @@
-import { closeSync } from 'node:fs'
 import { join } from 'node:path'
 import { faultPoint } from '../base/fault-point.js'
+import type { Disk } from './disk.js'
 import type { ElementIndex } from './element-index.js'
 import type { JournalPosition } from './journal.js'
 import { RecordScan } from './record-scan.js'
@@ -15,6 +15,7 @@ const batchBytes = 4 << 20
  * sound is damage.
  */
 export function replay(
+  disk: Disk,
   directory: string,
   volumeId: string,
   from: JournalPosition,
@@ -23,7 +24,7 @@ export function replay(
 ): number {
   let position = from
   while (position.segment < to.segment || position.offset < to.offset) {
-    position = replaySegment(directory, volumeId, position, to, index)
+    position = replaySegment(disk, directory, volumeId, position, to, index)
   }
   if (position.sequence !== to.sequence) {
     const path = join(directory, segmentName(to.segment))
@@ -34,6 +35,7 @@ export function replay(
 
 /** To the end of the segment of `from`, or to `to`. Returns where to go on. */
 function replaySegment(
+  disk: Disk,
   directory: string,
   volumeId: string,
   from: JournalPosition,
@@ -41,9 +43,9 @@ function replaySegment(
   index: ElementIndex,
 ): JournalPosition {
   const path = join(directory, segmentName(from.segment))
-  const { fd, header } = openSegment(path, from.segment, volumeId)
+  const { fd, header } = openSegment(disk, path, from.segment, volumeId)
   try {
-    const reader = new SegmentReader(fd)
+    const reader = new SegmentReader(disk, fd)
     const end = from.segment === to.segment ? to.offset : reader.sizeBytes
     const scan = new RecordScan(reader, header.seed, from.offset, end)
     let { sequence } = from
@@ -65,6 +67,6 @@ function replaySegment(
     if (from.segment === to.segment) return { ...to, sequence }
     return { segment: from.segment + 1, offset: segmentHeaderBytes, sequence }
   } finally {
-    closeSync(fd)
+    disk.close(fd)
   }
 }

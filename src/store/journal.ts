@@ -1,8 +1,8 @@
-import { ftruncateSync } from 'node:fs'
 import { FsError, fsErrorOf } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
-import { native, type BackgroundSync, type ChunkStage } from '../base/native.js'
+import type { BackgroundSync, ChunkStage } from '../base/native.js'
 import type { Change } from './change.js'
+import type { Disk } from './disk.js'
 import type { JournalFiles } from './journal-files.js'
 import { recordHeaderBytes, sealRecord } from './record.js'
 import { segmentBytesMax, segmentHeaderBytes } from './segment.js'
@@ -27,6 +27,7 @@ const syncIntervalMs = 50
  * opened again and recovered.
  */
 export class Journal {
+  readonly #disk: Disk
   readonly #files: JournalFiles
   readonly #segmentBytesMax: number
   readonly #onSegment: (segment: number) => void
@@ -44,6 +45,7 @@ export class Journal {
    * Takes over `files`. The newest segment's records end at `end`, are all valid and on the disk.
    */
   constructor(options: {
+    disk: Disk
     files: JournalFiles
     durability: Durability
     end: JournalPosition
@@ -51,6 +53,7 @@ export class Journal {
     /** Is told the number of each segment that was begun. */
     onSegment: (segment: number) => void
   }) {
+    this.#disk = options.disk
     this.#files = options.files
     this.#onSegment = options.onSegment
     this.#segmentBytesMax = options.segmentBytesMax ?? segmentBytesMax
@@ -59,7 +62,7 @@ export class Journal {
     this.#durableSequence = this.#sequence
     this.#sequenceAtOpen = this.#sequence
     if (options.durability === 'ordered') {
-      this.#background = new (native().BackgroundSync)(syncIntervalMs)
+      this.#background = options.disk.newBackgroundSync(syncIntervalMs)
     }
   }
 
@@ -143,15 +146,18 @@ export class Journal {
   }
 
   #syncNewest(): void {
-    const result = native().fsync(this.#files.fd, true)
-    if (result < 0) throw this.#poison(fsErrorOf(result, 'sync the journal'))
+    try {
+      this.#disk.syncData(this.#files.fd)
+    } catch (error) {
+      throw this.#poison(error)
+    }
     this.#durableSequence = this.#sequence
   }
 
   /** After a write that was not whole: `written` is its length or its errno. */
   #cutBack(written: number): FsError {
     try {
-      ftruncateSync(this.#files.fd, this.#offset)
+      this.#disk.truncate(this.#files.fd, this.#offset)
     } catch (error) {
       return this.#poison(error)
     }

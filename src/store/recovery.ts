@@ -1,9 +1,9 @@
-import { closeSync, existsSync, fdatasyncSync, ftruncateSync } from 'node:fs'
 import { join } from 'node:path'
 import { isErrno } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
+import type { Disk } from './disk.js'
 import { makePrivateDirectory } from './durable-file.js'
-import { ElementIndex } from './element-index.js'
+import type { ElementIndex } from './element-index.js'
 import {
   dataName,
   isIndexTrusted,
@@ -51,21 +51,26 @@ export interface RecoveredVolume {
  * index lacks, or builds it anew where it can't be believed. Killed at any moment, it can
  * start again. What it refuses, as Failure('damaged'), it has not changed.
  */
-export function recover(directory: string, volumeId: string, bootId: string): RecoveredVolume {
+export function recover(
+  disk: Disk,
+  directory: string,
+  volumeId: string,
+  bootId: string,
+): RecoveredVolume {
   const startedMs = performance.now()
   const journalDirectory = join(directory, 'journal')
   const indexDirectory = join(directory, 'index')
-  makePrivateDirectory(journalDirectory)
-  makePrivateDirectory(indexDirectory)
-  const { fd, header: newest } = openNewest(journalDirectory, indexDirectory, volumeId)
+  makePrivateDirectory(disk, journalDirectory)
+  makePrivateDirectory(disk, indexDirectory)
+  const { fd, header: newest } = openNewest(disk, journalDirectory, indexDirectory, volumeId)
   faultPoint('recovery.begun')
   let index: ElementIndex | undefined
   try {
-    const state = readIndexState(indexDirectory)
+    const state = readIndexState(disk, indexDirectory)
     if (state?.volumeId === volumeId && state.segments > newest.segment) {
       throw missing(journalDirectory, newest.segment + 1)
     }
-    const reader = new SegmentReader(fd)
+    const reader = new SegmentReader(disk, fd)
     const known = knowledgeOf(state, volumeId, bootId)
     const tail = (from: JournalPosition): JournalPosition => {
       const start = from.segment === newest.segment ? from : startOf(newest)
@@ -75,38 +80,38 @@ export function recover(directory: string, volumeId: string, bootId: string): Re
       }
       const end = findTail(path, reader, newest, start, known)
       faultPoint('recovery.tail.found')
-      if (end.offset < reader.sizeBytes) ftruncateSync(fd, end.offset)
+      if (end.offset < reader.sizeBytes) disk.truncate(fd, end.offset)
       faultPoint('recovery.tail.cut')
       // All that is read here will be built upon; a process that was killed may have left it
       // unsynced.
-      fdatasyncSync(fd)
+      disk.syncData(fd)
       faultPoint('recovery.tail.synced')
       return end
     }
 
     let from = beginning
     let end: JournalPosition | undefined
-    if (isIndexTrusted(indexDirectory, state, volumeId, bootId)) {
+    if (isIndexTrusted(disk, indexDirectory, state, volumeId, bootId)) {
       // Only reads until the state says, durably, that it is in use.
-      const opened = openTrusted(indexDirectory)
+      const opened = openTrusted(disk, indexDirectory)
       index = opened?.index
       if (index !== undefined) faultPoint('recovery.index.opened')
       from = opened?.checkpoint ?? beginning
       if (from.segment > newest.segment) throw missing(journalDirectory, from.segment)
       if (index !== undefined) {
         end = tail(from)
-        writeIndexState(indexDirectory, { volumeId, bootId, segments: newest.segment })
+        writeIndexState(disk, indexDirectory, { volumeId, bootId, segments: newest.segment })
       }
     }
     const wasIndexRebuilt = index === undefined
     if (index === undefined || end === undefined) {
       end = tail(beginning)
-      removeIndex(indexDirectory)
-      index = ElementIndex.open(indexDirectory)
+      removeIndex(disk, indexDirectory)
+      index = disk.openIndex(indexDirectory)
       faultPoint('recovery.index.made')
-      writeIndexState(indexDirectory, { volumeId, bootId, segments: newest.segment })
+      writeIndexState(disk, indexDirectory, { volumeId, bootId, segments: newest.segment })
     }
-    const recordsReplayed = replay(journalDirectory, volumeId, from, end, index)
+    const recordsReplayed = replay(disk, journalDirectory, volumeId, from, end, index)
     faultPoint('recovery.done')
     const report = {
       segments: newest.segment,
@@ -118,7 +123,7 @@ export function recover(directory: string, volumeId: string, bootId: string): Re
     return { journalDirectory, indexDirectory, fd, newest, end, index, report }
   } catch (error) {
     index?.close()
-    closeSync(fd)
+    disk.close(fd)
     throw error
   }
 }
@@ -130,21 +135,22 @@ function startOf({ segment, firstSequence }: SegmentHeader): JournalPosition {
 }
 
 function openNewest(
+  disk: Disk,
   journalDirectory: string,
   indexDirectory: string,
   volumeId: string,
 ): { fd: number; header: SegmentHeader } {
-  const segments = listSegments(journalDirectory)
+  const segments = listSegments(disk, journalDirectory)
   for (const [at, segment] of segments.entries()) {
     if (segment !== at + 1) throw missing(journalDirectory, at + 1)
   }
   if (segments.length === 0) {
     // The first segment is made before the index is.
-    if (existsSync(join(indexDirectory, dataName))) throw missing(journalDirectory, 1)
-    return createSegment(journalDirectory, 1, volumeId, 1)
+    if (disk.stat(join(indexDirectory, dataName)) !== undefined) throw missing(journalDirectory, 1)
+    return createSegment(disk, journalDirectory, 1, volumeId, 1)
   }
   const newest = segments.length
-  return openSegment(join(journalDirectory, segmentName(newest)), newest, volumeId)
+  return openSegment(disk, join(journalDirectory, segmentName(newest)), newest, volumeId)
 }
 
 function missing(journalDirectory: string, segment: number): Error {
@@ -165,11 +171,12 @@ function knowledgeOf(
 
 /** Undefined if LMDB finds the index damaged after all. */
 function openTrusted(
+  disk: Disk,
   directory: string,
 ): { index: ElementIndex; checkpoint: JournalPosition | undefined } | undefined {
   let index: ElementIndex | undefined
   try {
-    index = ElementIndex.open(directory)
+    index = disk.openIndex(directory)
     return { index, checkpoint: index.checkpoint() }
   } catch (error) {
     index?.close()

@@ -1,11 +1,12 @@
-import { fstatSync, readSync } from 'node:fs'
 import { FsError } from '../base/errno.js'
 import { crc32cOf } from './checksum.js'
+import type { Disk } from './disk.js'
 
 const windowBytes = 1 << 20
 
 /** Reads a segment file in order through a window, so that memory does not grow with the file. */
 export class SegmentReader {
+  readonly #disk: Disk
   readonly #fd: number
   readonly sizeBytes: number
   #window: Buffer = Buffer.allocUnsafe(windowBytes)
@@ -14,9 +15,10 @@ export class SegmentReader {
   #end = 0
 
   /** Borrows `fd`. */
-  constructor(fd: number) {
+  constructor(disk: Disk, fd: number) {
+    this.#disk = disk
     this.#fd = fd
-    this.sizeBytes = fstatSync(fd).size
+    this.sizeBytes = disk.sizeOf(fd)
   }
 
   /** Valid until the next fill. */
@@ -33,7 +35,7 @@ export class SegmentReader {
     if (bytes > this.#window.length) this.#window = Buffer.allocUnsafe(bytes)
     const wanted = Math.min(this.#window.length, this.sizeBytes - offset)
     this.#start = offset
-    this.#end = offset + readFully(this.#fd, this.#window, wanted, offset)
+    this.#end = offset + this.#disk.read(this.#fd, this.#window, 0, wanted, offset)
     if (this.#end < offset + bytes) throw new FsError('EIO', 'the journal shrank while it was read')
     return 0
   }
@@ -57,21 +59,12 @@ export class SegmentReader {
     const buffer = Buffer.allocUnsafe(Math.min(bytes, windowBytes))
     let crc = 0
     for (let done = 0; done < bytes;) {
-      const read = readFully(this.#fd, buffer, Math.min(buffer.length, bytes - done), offset + done)
+      const wanted = Math.min(buffer.length, bytes - done)
+      const read = this.#disk.read(this.#fd, buffer, 0, wanted, offset + done)
       if (read === 0) throw new FsError('EIO', 'the journal shrank while it was read')
       crc = crc32cOf(buffer, 0, read, crc)
       done += read
     }
     return crc
   }
-}
-
-function readFully(fd: number, to: Buffer, bytes: number, offset: number): number {
-  let done = 0
-  while (done < bytes) {
-    const read = readSync(fd, to, done, bytes - done, offset + done)
-    if (read === 0) break
-    done += read
-  }
-  return done
 }

@@ -1,10 +1,8 @@
-import { constants, openSync, readdirSync, renameSync, rmSync, writeSync } from 'node:fs'
-import { closeSync, fsyncSync, readSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '../base/failure.js'
 import { faultPoint } from '../base/fault-point.js'
 import { crc32cOf } from './checksum.js'
-import { syncDirectory } from './durable-file.js'
+import type { Disk } from './disk.js'
 import { readU64le, writeU64le } from './integers.js'
 
 /*
@@ -39,18 +37,19 @@ export function segmentName(segment: number): string {
 /**
  * The numbers of the segments in a journal's directory, ascending; removes what was never finished.
  */
-export function listSegments(directory: string): number[] {
+export function listSegments(disk: Disk, directory: string): number[] {
   const segments: number[] = []
-  for (const name of readdirSync(directory)) {
+  for (const name of disk.list(directory)) {
     const match = namePattern.exec(name)
     if (match !== null) segments.push(Number(match[1]))
-    else if (name.endsWith(newSuffix)) rmSync(join(directory, name))
+    else if (name.endsWith(newSuffix)) disk.remove(join(directory, name))
   }
   return segments.sort((a, b) => a - b)
 }
 
 /** Makes a segment, durably, and returns it open for reading and writing. */
 export function createSegment(
+  disk: Disk,
   directory: string,
   segment: number,
   volumeId: string,
@@ -66,21 +65,20 @@ export function createSegment(
   bytes.writeUInt32LE(seed, at.crc)
 
   const path = join(directory, segmentName(segment))
-  const { O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW } = constants
-  rmSync(path + newSuffix, { force: true })
-  const fd = openSync(path + newSuffix, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600)
+  disk.remove(path + newSuffix)
+  const fd = disk.open(path + newSuffix, 'make new')
   try {
-    writeSync(fd, bytes)
+    disk.write(fd, bytes, 0)
     faultPoint('journal.segment.written')
-    fsyncSync(fd)
+    disk.sync(fd)
     faultPoint('journal.segment.synced')
-    renameSync(path + newSuffix, path)
+    disk.rename(path + newSuffix, path)
     faultPoint('journal.segment.renamed')
-    syncDirectory(directory)
+    disk.syncDirectory(directory)
     faultPoint('journal.segment.durable')
   } catch (error) {
-    closeSync(fd)
-    rmSync(path + newSuffix, { force: true })
+    disk.close(fd)
+    disk.remove(path + newSuffix)
     throw error
   }
   return { fd, header: { segment, volumeId, firstSequence, seed } }
@@ -88,17 +86,18 @@ export function createSegment(
 
 /** Opens a segment and checks its header. `path` is named in failures. */
 export function openSegment(
+  disk: Disk,
   path: string,
   segment: number,
   volumeId: string,
 ): { fd: number; header: SegmentHeader } {
-  const fd = openSync(path, constants.O_RDWR | constants.O_NOFOLLOW)
+  const fd = disk.open(path, 'writing')
   try {
     const bytes = Buffer.alloc(segmentHeaderBytes)
-    const isWhole = readSync(fd, bytes, 0, segmentHeaderBytes, 0) === segmentHeaderBytes
+    const isWhole = disk.read(fd, bytes, 0, segmentHeaderBytes, 0) === segmentHeaderBytes
     return { fd, header: checkedHeader(bytes, isWhole, path, segment, volumeId) }
   } catch (error) {
-    closeSync(fd)
+    disk.close(fd)
     throw error
   }
 }

@@ -1,4 +1,3 @@
-import { closeSync, openSync, statSync, utimesSync } from 'node:fs'
 import { uptime } from 'node:os'
 import { join } from 'node:path'
 import { Failure } from '../base/failure.js'
@@ -6,7 +5,7 @@ import { faultPoint } from '../base/fault-point.js'
 import type { Label } from '../base/ids.js'
 import { instantOfMs, isLater } from '../base/instant.js'
 import type { Instant } from '../base/instant.js'
-import { codeOf } from './durable-file.js'
+import type { Disk } from './disk.js'
 import { DurableJsonFile } from './durable-json-file.js'
 import { FieldCheck, FieldError } from './field-check.js'
 import { failureOfSystem } from './store-failure.js'
@@ -43,6 +42,7 @@ const aliveIntervalMs = 20_000
  * changed itself must not look as if others had changed it.
  */
 export class Sessions {
+  readonly #disk: Disk
   readonly #directory: string
   readonly #bootId: string
   readonly #file: DurableJsonFile<unknown>
@@ -51,18 +51,25 @@ export class Sessions {
   #clockAheadMs = 0
   #aliveSaidMs = -Infinity
 
-  private constructor(directory: string, bootId: string, data: SessionsData | undefined) {
+  private constructor(
+    disk: Disk,
+    directory: string,
+    bootId: string,
+    data: SessionsData | undefined,
+  ) {
+    this.#disk = disk
     this.#directory = directory
     this.#bootId = bootId
-    this.#file = new DurableJsonFile(directory, fileName)
+    this.#file = new DurableJsonFile(disk, directory, fileName)
     this.#data = data
   }
 
   /** `directory`: STORE/volumes/<id>. Throws Failure. */
-  static open(directory: string, bootId: string): Sessions {
-    const read: unknown = reading(directory, () => new DurableJsonFile(directory, fileName).read())
+  static open(disk: Disk, directory: string, bootId: string): Sessions {
+    const file = new DurableJsonFile(disk, directory, fileName)
+    const read: unknown = reading(directory, () => file.read())
     const data = read === null ? undefined : reading(directory, () => checkedData(read))
-    return new Sessions(directory, bootId, data)
+    return new Sessions(disk, directory, bootId, data)
   }
 
   get gaps(): readonly Gap[] {
@@ -108,9 +115,9 @@ export class Sessions {
     // The machine went down: all that the session did was before it came up again.
     if (bootId !== this.#bootId) return this.#onOriginsClock(nowMs - uptime() * 1000)
     try {
-      return instantOfMs(statSync(join(this.#directory, aliveName)).mtimeMs)
+      const alive = this.#disk.stat(join(this.#directory, aliveName))
+      return alive && instantOfMs(alive.mtimeMs)
     } catch (error) {
-      if (codeOf(error) === 'ENOENT') return undefined
       throw failureOfSystem(error, 'see when the volume was last mounted')
     }
   }
@@ -118,9 +125,9 @@ export class Sessions {
   #sayAlive(): void {
     const path = join(this.#directory, aliveName)
     try {
-      closeSync(openSync(path, 'a', 0o600))
+      this.#disk.close(this.#disk.open(path, 'make'))
       const until = this.#onOriginsClock(Date.now() + aliveAheadMs).sec
-      utimesSync(path, until, until)
+      this.#disk.setTimes(path, until)
       this.#aliveSaidMs = performance.now()
       faultPoint('session.alive')
     } catch (error) {

@@ -1,7 +1,8 @@
-import { closeSync, constants, mkdirSync, openSync } from 'node:fs'
 import { Failure } from '../base/failure.js'
-import { codeOf, readWholeFile, replaceFile, syncDirectory } from './durable-file.js'
+import type { Disk } from './disk.js'
+import { codeOf, makePrivateDirectory, readWholeFile, replaceFile } from './durable-file.js'
 import { FieldCheck, FieldError } from './field-check.js'
+import { realDisk } from './real-disk.js'
 import { failureOfSystem } from './store-failure.js'
 
 /*
@@ -29,24 +30,32 @@ export interface VolumeMarker {
 }
 
 /** Undefined if the origin has none. Throws Failure. */
-export function readVolumeMarker(originFd: number): VolumeMarker | undefined {
-  return withMarkerDirectory(originFd, false, (directory) => {
-    const bytes = readWholeFile(`${directory}/${markerName}`)
+export function readVolumeMarker(
+  originFd: number,
+  disk: Disk = realDisk,
+): VolumeMarker | undefined {
+  return withMarkerDirectory(disk, originFd, false, (directory) => {
+    const bytes = readWholeFile(disk, `${directory}/${markerName}`)
     return bytes && checkedMarker(bytes.toString('utf8'))
   })
 }
 
 /** Durable when it returns; makes .bygone if it is missing. Throws Failure. */
-export function writeVolumeMarker(originFd: number, marker: VolumeMarker): void {
+export function writeVolumeMarker(
+  originFd: number,
+  marker: VolumeMarker,
+  disk: Disk = realDisk,
+): void {
   const { volumeId, storeId, storePath, originIno, originBirth } = marker
   const names = { volumeId, storeId, storePath }
   const data = { format: markerFormat, version: markerVersion, ...names, originIno, originBirth }
-  withMarkerDirectory(originFd, true, (directory) => {
-    replaceFile(directory, markerName, Buffer.from(`${JSON.stringify(data, null, 2)}\n`))
+  withMarkerDirectory(disk, originFd, true, (directory) => {
+    replaceFile(disk, directory, markerName, Buffer.from(`${JSON.stringify(data, null, 2)}\n`))
   })
 }
 
 function withMarkerDirectory<Result>(
+  disk: Disk,
   originFd: number,
   create: boolean,
   use: (directory: string) => Result,
@@ -54,25 +63,16 @@ function withMarkerDirectory<Result>(
   const origin = `/proc/self/fd/${originFd}`
   const path = `${origin}/${markerDirectory}`
   try {
-    if (create) makeMarkerDirectory(origin, path)
-    const fd = openSync(path, constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW)
+    if (create) makePrivateDirectory(disk, path)
+    const fd = disk.open(path, 'directory')
     try {
       return use(`/proc/self/fd/${fd}`)
     } finally {
-      closeSync(fd)
+      disk.close(fd)
     }
   } catch (error) {
     if (!create && codeOf(error) === 'ENOENT') return undefined
     throw failureOfSystem(error, `open ${markerDirectory} in the origin`)
-  }
-}
-
-function makeMarkerDirectory(origin: string, path: string): void {
-  try {
-    mkdirSync(path, { mode: 0o700 })
-    syncDirectory(origin)
-  } catch (error) {
-    if (codeOf(error) !== 'EEXIST') throw error
   }
 }
 

@@ -1,4 +1,3 @@
-import { closeSync, fsyncSync, openSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import type { ByteString } from '../base/bytes.js'
 import { Failure } from '../base/failure.js'
@@ -7,7 +6,8 @@ import type { ChunkIndex, Label, ObjectId } from '../base/ids.js'
 import type { ReadPlan } from '../base/read-plan.js'
 import { Change } from './change.js'
 import { ChangeWriter } from './change-writer.js'
-import { codeOf, makePrivateDirectory } from './durable-file.js'
+import type { Disk } from './disk.js'
+import { codeOf, makePrivateDirectory, readWholeFile } from './durable-file.js'
 import type { ElementIndex } from './element-index.js'
 import { ElementLookup } from './element-lookup.js'
 import type { ChunkPlace, Location, NameElement, PreservedAttributes } from './elements.js'
@@ -17,6 +17,7 @@ import { Journal, type Durability } from './journal.js'
 import { JournalFiles } from './journal-files.js'
 import { PendingPuts } from './pending-puts.js'
 import { planPlace } from './place-plan.js'
+import { realDisk } from './real-disk.js'
 import { recover, type RecoveredVolume, type RecoveryReport } from './recovery.js'
 import { volumeIdBytesMax } from './segment.js'
 import { requestErrorOf } from './request-error.js'
@@ -28,6 +29,7 @@ export interface VolumeStoreOptions {
   /** STORE/volumes/<id>, made if missing. */
   directory: string
   durability: Durability
+  disk?: Disk
   /** The directory's name in messages. */
   shownAs?: string
   /** For tests: the run of the machine, and a smaller segment. */
@@ -55,6 +57,7 @@ export interface VolumeStoreStats {
 export class VolumeStore {
   readonly recovery: RecoveryReport
   readonly sessions: Sessions
+  readonly #disk: Disk
   readonly #indexDirectory: string
   readonly #volumeId: string
   readonly #bootId: string
@@ -68,6 +71,7 @@ export class VolumeStore {
   #isClosed = false
 
   private constructor(
+    disk: Disk,
     options: VolumeStoreOptions,
     volumeId: string,
     bootId: string,
@@ -75,6 +79,7 @@ export class VolumeStore {
     recovered: RecoveredVolume,
     sessions: Sessions,
   ) {
+    this.#disk = disk
     this.#indexDirectory = recovered.indexDirectory
     this.#volumeId = volumeId
     this.#bootId = bootId
@@ -82,7 +87,8 @@ export class VolumeStore {
     this.recovery = recovered.report
     this.#index = recovered.index
     this.#journal = new Journal({
-      files: new JournalFiles(recovered.journalDirectory, recovered.fd, recovered.newest),
+      disk,
+      files: new JournalFiles(disk, recovered.journalDirectory, recovered.fd, recovered.newest),
       durability: options.durability,
       end: recovered.end,
       segmentBytesMax: options.segmentBytesMax,
@@ -93,24 +99,24 @@ export class VolumeStore {
     this.sessions = sessions
     const lookup = new ElementLookup(this.#index, this.#pending)
     this.#elements = new VolumeElements(lookup, this.#pending)
-    this.#writer = new ChangeWriter(this.#journal, this.#index, this.#pending, lookup)
+    this.#writer = new ChangeWriter(disk, this.#journal, this.#index, this.#pending, lookup)
   }
 
   /** Locks, recovers and opens a volume. Throws Failure. */
   static open(options: VolumeStoreOptions): VolumeStore {
-    const { directory } = options
+    const { directory, disk = realDisk } = options
     const volumeId = basename(directory)
     if (volumeId.length > volumeIdBytesMax || !/^[\w.-]+$/.test(volumeId)) {
       throw new Failure('failed', `'${volumeId}' can't be the id of a volume: ${directory}`)
     }
-    const bootId = options.bootId ?? bootIdOfMachine()
+    const bootId = options.bootId ?? bootIdOfMachine(disk)
     try {
-      makePrivateDirectory(directory)
-      const lock = FileLock.acquire(join(directory, 'lock'), `the volume in ${directory}`)
+      makePrivateDirectory(disk, directory)
+      const lock = FileLock.acquire(disk, join(directory, 'lock'), `the volume in ${directory}`)
       try {
-        const sessions = Sessions.open(directory, bootId)
-        const recovered = recover(directory, volumeId, bootId)
-        return new VolumeStore(options, volumeId, bootId, lock, recovered, sessions)
+        const sessions = Sessions.open(disk, directory, bootId)
+        const recovered = recover(disk, directory, volumeId, bootId)
+        return new VolumeStore(disk, options, volumeId, bootId, lock, recovered, sessions)
       } catch (error) {
         lock.release()
         throw error
@@ -268,9 +274,18 @@ export class VolumeStore {
     this.flush()
     const { sequence } = this.#journal.position
     this.#index.close()
-    syncFile(join(this.#indexDirectory, dataName))
+    this.#syncFile(join(this.#indexDirectory, dataName))
     faultPoint('close.synced')
     this.#noteState(sequence)
+  }
+
+  #syncFile(path: string): void {
+    const fd = this.#disk.open(path, 'reading')
+    try {
+      this.#disk.sync(fd)
+    } finally {
+      this.#disk.close(fd)
+    }
   }
 
   #noteState(endSequence?: number): void {
@@ -280,19 +295,10 @@ export class VolumeStore {
       segments: this.#journal.segment,
     }
     try {
-      writeIndexState(this.#indexDirectory, state, endSequence)
+      writeIndexState(this.#disk, this.#indexDirectory, state, endSequence)
     } catch (error) {
       throw requestErrorOf(error, "write the index's state")
     }
-  }
-}
-
-function syncFile(path: string): void {
-  const fd = openSync(path, 'r')
-  try {
-    fsyncSync(fd)
-  } finally {
-    closeSync(fd)
   }
 }
 
@@ -300,6 +306,8 @@ function syncFile(path: string): void {
  * Another for each run of the machine: what a process wrote before is all there while it stays the
  * same.
  */
-function bootIdOfMachine(): string {
-  return readFileSync('/proc/sys/kernel/random/boot_id', 'latin1').trim()
+function bootIdOfMachine(disk: Disk): string {
+  const text = readWholeFile(disk, '/proc/sys/kernel/random/boot_id')?.toString('latin1').trim()
+  if (text === undefined) throw new Failure('failed', 'the system does not say when it was started')
+  return text
 }

@@ -2,6 +2,7 @@ import { mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { beforeEach, describe, expect, test } from 'vitest'
 import { FileLock } from '../../src/store/file-lock.js'
+import { realDisk } from '../../src/store/real-disk.js'
 import { VolumeStore } from '../../src/store/volume-store.js'
 import { compileStorePrograms, StoreProcess } from '../support/store-process.js'
 import { openStore, temporaryDirectory } from '../support/store-fixture.js'
@@ -83,12 +84,12 @@ describe('a volume that can not be opened', () => {
 describe('a lock', () => {
   test('is on the file, whatever the path to it', () => {
     const root = temporaryDirectory()
-    const lock = FileLock.acquire(join(root, 'lock'), 'the store')
-    expect(() => FileLock.acquire(join(root, '.', 'lock'), 'the store')).toThrow(
+    const lock = FileLock.acquire(realDisk, join(root, 'lock'), 'the store')
+    expect(() => FileLock.acquire(realDisk, join(root, '.', 'lock'), 'the store')).toThrow(
       /the store is in use/,
     )
     lock.release()
     lock.release()
-    FileLock.acquire(join(root, 'lock'), 'the store').release()
+    FileLock.acquire(realDisk, join(root, 'lock'), 'the store').release()
   })
 })

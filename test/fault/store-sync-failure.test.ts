@@ -1,7 +1,8 @@
 import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { beforeEach, describe, expect, onTestFinished, test } from 'vitest'
-import { native, type Native } from '../../src/base/native.js'
+import { beforeEach, describe, expect, test } from 'vitest'
+import { native, type BackgroundSync, type ChunkStage } from '../../src/base/native.js'
+import { RealDisk } from '../../src/store/real-disk.js'
 import type { VolumeStore } from '../../src/store/volume-store.js'
 import {
   addName,
@@ -16,25 +17,16 @@ const EIO = -5
 const failed = expect.objectContaining({ code: 'EIO' }) as Error
 const element = { object: object(9), type: 8 }
 
+function ioError(): Error {
+  return Object.assign(new Error('EIO'), { code: 'EIO', errno: EIO })
+}
+
 describe('a disk that fails to sync', () => {
   let directory: string
 
   beforeEach(() => {
     directory = join(temporaryDirectory(), 'volume')
   })
-
-  /** Puts `instead` in place of a part of the addon until the test ends. */
-  function replace<Part extends 'BackgroundSync' | 'ChunkStage' | 'fsync'>(
-    part: Part,
-    instead: Native[Part],
-  ): void {
-    const addon = native()
-    const before = addon[part]
-    addon[part] = instead
-    onTestFinished(() => {
-      addon[part] = before
-    })
-  }
 
   function names(store: VolumeStore): string[] {
     return [...store.listNames(object(5), label(1)).keys()].sort()
@@ -47,8 +39,12 @@ describe('a disk that fails to sync', () => {
         return errors-- > 0 ? EIO : 0
       }
     }
-    replace('BackgroundSync', FailingSync)
-    const store = openStore(directory)
+    class FailingDisk extends RealDisk {
+      override newBackgroundSync(intervalMs: number): BackgroundSync {
+        return new FailingSync(intervalMs)
+      }
+    }
+    const store = openStore(directory, { disk: new FailingDisk() })
     addName(store, 5, 'before', 1, element)
     errors = 1
     expect(() => {
@@ -70,11 +66,16 @@ describe('a disk that fails to sync', () => {
   })
 
   test('strict: fails the commit whose record it could not sync', () => {
-    const store = openStore(directory, { durability: 'strict' })
+    let errors = 0
+    class FailingDisk extends RealDisk {
+      override syncData(fd: number): void {
+        if (errors-- > 0) throw ioError()
+        super.syncData(fd)
+      }
+    }
+    const store = openStore(directory, { durability: 'strict', disk: new FailingDisk() })
     addName(store, 5, 'before', 1, element)
-    let errors = 1
-    const fsync = native().fsync.bind(native())
-    replace('fsync', (fd, dataOnly) => (errors-- > 0 ? EIO : fsync(fd, dataOnly)))
+    errors = 1
     expect(() => {
       addName(store, 5, 'during', 1, element)
     }).toThrow(failed)
@@ -87,10 +88,14 @@ describe('a disk that fails to sync', () => {
   })
 
   test('a segment that could not be synced is not followed by another', () => {
-    const store = openStore(directory, { segmentBytesMax: 1000 })
-    const fsync = native().fsync.bind(native())
     const path = join(directory, 'journal')
-    replace('fsync', (fd, dataOnly) => (readdirSync(path).length > 1 ? EIO : fsync(fd, dataOnly)))
+    class FailingDisk extends RealDisk {
+      override syncData(fd: number): void {
+        if (readdirSync(path).length > 1) throw ioError()
+        super.syncData(fd)
+      }
+    }
+    const store = openStore(directory, { segmentBytesMax: 1000, disk: new FailingDisk() })
     const commitMany = (): void => {
       for (let at = 0; at < 100; at++) addName(store, 5, `name ${at}`, 1, element)
     }
@@ -106,12 +111,14 @@ describe('a disk that fails to sync', () => {
         return EIO
       }
     }
-    const { BackgroundSync } = native()
-    replace('BackgroundSync', FailingSync)
-    const store = openStore(directory)
+    class FailingDisk extends RealDisk {
+      override newBackgroundSync(intervalMs: number): BackgroundSync {
+        return new FailingSync(intervalMs)
+      }
+    }
+    const store = openStore(directory, { disk: new FailingDisk() })
     addName(store, 5, 'before', 1, element)
     store.close()
-    native().BackgroundSync = BackgroundSync
     const again = openStore(directory, { bootId: 'another run' })
     expect(again.recovery.wasIndexRebuilt).toBe(true)
     expect(names(again)).toEqual(['before'])
@@ -125,8 +132,12 @@ describe('a disk that fails to sync', () => {
         return super.writeRecord(fd, offset, header, bytes)
       }
     }
-    replace('ChunkStage', ShortStage)
-    const store = openStore(directory)
+    class ShortDisk extends RealDisk {
+      override newStage(capacityBytes: number): ChunkStage {
+        return new ShortStage(capacityBytes)
+      }
+    }
+    const store = openStore(directory, { disk: new ShortDisk() })
     addName(store, 5, 'before', 1, element)
     const bytes = store.stats().journalBytes
     shortWrites = 1

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test, vi } from 'vitest'
 import { crc32cOf } from '../../src/store/checksum.js'
 import { native } from '../../src/base/native.js'
 import type { NameElement } from '../../src/store/elements.js'
-import { IndexCursor } from '../../src/store/index-cursor.js'
+import { LmdbCursor } from '../../src/store/lmdb-cursor.js'
 import type { VolumeStore } from '../../src/store/volume-store.js'
 import { Random } from '../support/random.js'
 import {
@@ -178,7 +178,7 @@ describe('elements', () => {
   })
 
   test('a listing costs the same whatever labels lie below', () => {
-    const advance = vi.spyOn(IndexCursor.prototype, 'advance')
+    const advance = vi.spyOn(LmdbCursor.prototype, 'advance')
     const steps = (at: number): number => {
       advance.mockClear()
       expect(store.listNames(object(5), label(at)).size).toBe(3)

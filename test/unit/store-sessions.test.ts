@@ -3,6 +3,7 @@ import { tmpdir, uptime } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Label } from '../../src/base/ids.js'
+import { realDisk } from '../../src/store/real-disk.js'
 import { Sessions } from '../../src/store/sessions.js'
 
 const label = (number: number) => number as Label
@@ -12,7 +13,7 @@ const aheadSec = 60
 
 describe('sessions', () => {
   let directory: string
-  const open = (bootId = 'boot 1') => Sessions.open(directory, bootId)
+  const open = (bootId = 'boot 1') => Sessions.open(realDisk, directory, bootId)
 
   beforeEach(() => {
     directory = mkdtempSync(join(tmpdir(), 'bygone-sessions-'))

@@ -1,5 +1,6 @@
-import type { Database } from './element-index.js'
-import { indexErrorOf } from './index-error.js'
+import type { IndexCursor } from './element-index.js'
+import type { Database } from './lmdb-index.js'
+import { indexErrorOf } from './lmdb-error.js'
 
 interface Entry {
   key: Uint8Array
@@ -7,12 +8,10 @@ interface Entry {
 }
 
 /**
- * A walk over the index in the order of its keys, forward or backward.
- *
  * lmdb makes an iterable for each range, which costs more than the seek itself: this one is made
  * once and iterated anew from another start.
  */
-export class IndexCursor {
+export class LmdbCursor implements IndexCursor {
   readonly #database: () => Database
   readonly #options: { start: Uint8Array; reverse: boolean }
   #source: Database | undefined
@@ -33,7 +32,6 @@ export class IndexCursor {
     return this.#current().key as Buffer
   }
 
-  /** The cursor's own copy. */
   get value(): Buffer {
     return this.#current().value
   }

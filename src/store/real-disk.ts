@@ -1,0 +1,134 @@
+import * as fs from 'node:fs'
+import { checked, fsErrorOf } from '../base/errno.js'
+import { native, type BackgroundSync, type ChunkStage } from '../base/native.js'
+import { O } from '../base/open-flags.js'
+import type { Disk, FileFacts, OpenFor } from './disk.js'
+import type { ElementIndex } from './element-index.js'
+import { LmdbIndex } from './lmdb-index.js'
+
+const LOCK_EX_NB = 2 | 4
+const EAGAIN = -11
+
+const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = fs.constants
+
+const openFlags: Record<OpenFor, number> = {
+  reading: O_RDONLY | O_NOFOLLOW,
+  writing: O_RDWR | O_NOFOLLOW,
+  make: O_RDWR | O_CREAT | O_NOFOLLOW,
+  'make new': O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW,
+  directory: O_RDONLY | O_DIRECTORY | O_NOFOLLOW,
+}
+
+/** The disk that the machine has. */
+export class RealDisk implements Disk {
+  open(path: string, openFor: OpenFor): number {
+    return fs.openSync(path, openFlags[openFor], 0o600)
+  }
+
+  close(fd: number): void {
+    fs.closeSync(fd)
+  }
+
+  reopen(fd: number): number {
+    return checked(native().reopen(fd, O.RDONLY), 'open a file of the store once more')
+  }
+
+  lock(fd: number): boolean {
+    const result = native().flock(fd, LOCK_EX_NB)
+    if (result < 0 && result !== EAGAIN) throw fsErrorOf(result, 'lock a file of the store')
+    return result >= 0
+  }
+
+  sizeOf(fd: number): number {
+    return fs.fstatSync(fd).size
+  }
+
+  read(fd: number, to: Uint8Array, at: number, bytes: number, offset: number): number {
+    let done = 0
+    while (done < bytes) {
+      const read = fs.readSync(fd, to, at + done, bytes - done, offset + done)
+      if (read === 0) break
+      done += read
+    }
+    return done
+  }
+
+  write(fd: number, bytes: Uint8Array, offset: number): void {
+    for (let done = 0; done < bytes.length;) {
+      done += fs.writeSync(fd, bytes, done, bytes.length - done, offset + done)
+    }
+  }
+
+  truncate(fd: number, sizeBytes: number): void {
+    fs.ftruncateSync(fd, sizeBytes)
+  }
+
+  syncData(fd: number): void {
+    fs.fdatasyncSync(fd)
+  }
+
+  sync(fd: number): void {
+    fs.fsyncSync(fd)
+  }
+
+  stat(path: string): FileFacts | undefined {
+    const found = fs.statSync(path, { bigint: true, throwIfNoEntry: false })
+    return (
+      found && {
+        isFile: found.isFile(),
+        ino: Number(found.ino),
+        sizeBytes: Number(found.size),
+        mode: Number(found.mode),
+        mtimeMs: Number(found.mtimeNs) / 1e6,
+        ctimeNs: found.ctimeNs,
+      }
+    )
+  }
+
+  list(path: string): string[] {
+    return fs.readdirSync(path)
+  }
+
+  rename(from: string, to: string): void {
+    fs.renameSync(from, to)
+  }
+
+  remove(path: string): void {
+    fs.rmSync(path, { force: true })
+  }
+
+  makeDirectories(path: string): string | undefined {
+    return fs.mkdirSync(path, { recursive: true, mode: 0o700 })
+  }
+
+  syncDirectory(path: string): void {
+    const fd = fs.openSync(path, O_RDONLY | O_DIRECTORY)
+    try {
+      fs.fsyncSync(fd)
+    } finally {
+      fs.closeSync(fd)
+    }
+  }
+
+  setMode(path: string, mode: number): void {
+    fs.chmodSync(path, mode)
+  }
+
+  setTimes(path: string, sec: number): void {
+    fs.utimesSync(path, sec, sec)
+  }
+
+  newStage(capacityBytes: number): ChunkStage {
+    return new (native().ChunkStage)(capacityBytes)
+  }
+
+  newBackgroundSync(intervalMs: number): BackgroundSync {
+    return new (native().BackgroundSync)(intervalMs)
+  }
+
+  openIndex(directory: string): ElementIndex {
+    return LmdbIndex.open(directory)
+  }
+}
+
+export const realDisk = new RealDisk()
