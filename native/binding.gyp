@@ -22,6 +22,7 @@
         'core/extended_attributes.cc',
         'core/file_attributes.cc',
         'core/file_data.cc',
+        'core/file_flags.cc',
         'core/file_handles.cc',
         'core/file_names.cc',
         'core/fuse_device.cc',

@@ -12,8 +12,8 @@ namespace bygone {
 // Calls on one name in an open directory. None follows a symlink, leaves the directory or crosses
 // onto another file system. Descriptors returned are close-on-exec and belong to the caller.
 
-// openat2(2). O_APPEND and O_DIRECT are dropped: data is read and written at given offsets, from
-// memory of any alignment. So are flags that open(2) does not know (the kernel hands some on).
+// openat2(2). O_DIRECT is dropped: data comes from memory of any alignment. So are flags that
+// open(2) does not know (the kernel hands some on). With O_APPEND writes ignore their offset.
 // -EXDEV where something is mounted, -ELOOP for a symlink unless O_PATH is given.
 Result OpenAt(int dir, const Name& name, int flags, uint32_t mode);
 

@@ -27,6 +27,14 @@ std::vector<std::byte> MessageOf(int32_t code, const Body& body, std::string_vie
   return message;
 }
 
+std::vector<std::byte> InodeMessage(uint64_t node, int64_t offset, int64_t length) {
+  fuse_notify_inval_inode_out body{};
+  body.ino = node;
+  body.off = offset;
+  body.len = length;
+  return MessageOf(FUSE_NOTIFY_INVAL_INODE, body, {}, 0);
+}
+
 }  // namespace
 
 Notifier::Notifier(FuseDevice& device) : device_(device) {}
@@ -41,12 +49,10 @@ void Notifier::InvalidateEntry(uint64_t parent, std::string_view name) {
 }
 
 void Notifier::InvalidateInode(uint64_t node, int64_t offset, int64_t length) {
-  fuse_notify_inval_inode_out body{};
-  body.ino = node;
-  body.off = offset;
-  body.len = length;
-  Add(MessageOf(FUSE_NOTIFY_INVAL_INODE, body, {}, 0));
+  Add(InodeMessage(node, offset, length));
 }
+
+void Notifier::ExpireAttributesNow(uint64_t node) { device_.Send(InodeMessage(node, -1, 0)); }
 
 void Notifier::Add(Message message) {
   {

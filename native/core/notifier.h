@@ -31,6 +31,9 @@ class Notifier {
   // bytes (0 or less: to the end).
   void InvalidateInode(uint64_t node, int64_t offset, int64_t length);
 
+  // The attributes alone, sent from the calling thread: only while a request on that node is unanswered.
+  void ExpireAttributesNow(uint64_t node);
+
   // Drops what was not sent yet, waits for what is under way, which ends at the latest when the
   // connection does, and ends the thread. Later notifications are dropped.
   void Close();

@@ -142,6 +142,8 @@ void Session::NotifyInode(uint64_t node, int64_t offset, int64_t length) {
   notifier_.InvalidateInode(node, offset, length);
 }
 
+void Session::ExpireAttributes(uint64_t node) { notifier_.ExpireAttributesNow(node); }
+
 std::span<std::byte> Session::RoomForData(size_t bytes) {
   const size_t needed = sizeof(fuse_out_header) + bytes;
   if (data_.size() < needed) data_ = PageBuffer(sizeof(fuse_out_header), needed);

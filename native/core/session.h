@@ -48,6 +48,9 @@ class Session {
 
   void NotifyEntry(uint64_t parent, std::string_view name);
   void NotifyInode(uint64_t node, int64_t offset, int64_t length);
+  // The attributes of the node that the request is about, at once: the kernel keeps it until the
+  // request is answered, so that nobody is waited for.
+  void ExpireAttributes(uint64_t node);
 
   // Waits for work under way on the threads; may be called twice. The session is over afterwards.
   void Close();

@@ -6,6 +6,7 @@
 #include "core/extended_attributes.h"
 #include "core/file_attributes.h"
 #include "core/file_data.h"
+#include "core/file_flags.h"
 #include "core/file_handles.h"
 #include "core/file_names.h"
 #include "core/read_plan.h"
@@ -56,6 +57,7 @@ void ExportAttributes(Napi::Object exports) {
   Export<&ListXattrPath>(exports, "listXattrPath");
   Export<[](int fd, const ByteText& name) { return RemoveXattrPath(fd, name.bytes); }>(
       exports, "removeXattrPath");
+  Export<&FileFlags>(exports, "fileFlags");
   Export<[](int fd, std::span<double> out) -> Result {
     if (out.size() < kStatfsFields) return -EINVAL;
     return Statfs(fd, out.first<kStatfsFields>());

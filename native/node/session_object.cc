@@ -39,6 +39,10 @@ void NotifyInode(Session& session, uint32_t node_high, uint32_t node_low, int64_
   session.NotifyInode(NodeId(node_high, node_low), offset, length);
 }
 
+void ExpireAttributes(Session& session, uint32_t node_high, uint32_t node_low) {
+  session.ExpireAttributes(NodeId(node_high, node_low));
+}
+
 class SessionObject : public Napi::ObjectWrap<SessionObject> {
  public:
   explicit SessionObject(const Napi::CallbackInfo& info) : Napi::ObjectWrap<SessionObject>(info) {
@@ -76,6 +80,7 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
                            InstanceMethod<&Self::Call<&ReplyAfterSync>>("replyAfterSync"),
                            InstanceMethod<&Self::Call<&NotifyEntry>>("notifyEntry"),
                            InstanceMethod<&Self::Call<&NotifyInode>>("notifyInode"),
+                           InstanceMethod<&Self::Call<&ExpireAttributes>>("expireAttributes"),
                            InstanceMethod<&Self::Call<&Session::Close>>("close"),
                            InstanceMethod<&SessionObject::Stats>("stats"),
                        });

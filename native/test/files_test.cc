@@ -1,8 +1,10 @@
 #include "test/files.h"
 
 #include <dirent.h>
+#include <linux/fs.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/ioctl.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -20,6 +22,7 @@
 #include "core/extended_attributes.h"
 #include "core/file_attributes.h"
 #include "core/file_data.h"
+#include "core/file_flags.h"
 #include "core/file_names.h"
 #include "test/check.h"
 
@@ -143,22 +146,49 @@ TEST("a magic link is not followed") {
   CHECK_EQ(OpenAt(fds.get(), number, O_RDONLY, 0), -ELOOP);
 }
 
-TEST("flags that the kernel adds or that would bend offsets do no harm") {
+TEST("flags that the kernel adds do no harm") {
   const TempDir dir;
   const UniqueFd file = dir.File("file", "0123456789");
   constexpr int kExecFlagOfKernel = 0x20;
-  const UniqueFd opened = Opened(OpenAt(
-      dir.fd(), Name("file"), O_RDWR | O_APPEND | O_DIRECT | O_LARGEFILE | kExecFlagOfKernel, 0));
+  const UniqueFd opened = Opened(
+      OpenAt(dir.fd(), Name("file"), O_RDWR | O_DIRECT | O_LARGEFILE | kExecFlagOfKernel, 0));
   REQUIRE(opened.valid());
   CHECK_EQ(WriteAt(opened.get(), BytesOf("ab"), 3), 2);
   CHECK_EQ(ReadAll(file.get()), "012ab56789");
-  const UniqueFd again = Opened(Reopen(opened.get(), O_RDWR | O_APPEND));
+  const UniqueFd again = Opened(Reopen(opened.get(), O_RDWR | O_DIRECT));
   CHECK_EQ(WriteAt(again.get(), BytesOf("c"), 0), 1);
   CHECK_EQ(ReadAll(file.get()), "c12ab56789");
   CHECK((::fcntl(opened.get(), F_GETFD) & FD_CLOEXEC) != 0);
   CHECK((::fcntl(again.get(), F_GETFD) & FD_CLOEXEC) != 0);
   CHECK(OpenPathOf(dir, "file").valid());
   CHECK(Opened(OpenAt(dir.fd(), Name("file"), O_PATH | O_RDWR | O_NONBLOCK, 0)).valid());
+}
+
+TEST("what is written through O_APPEND goes to the end") {
+  const TempDir dir;
+  const UniqueFd file = dir.File("file", "0123");
+  const UniqueFd opened = Opened(OpenAt(dir.fd(), Name("file"), O_RDWR | O_APPEND, 0));
+  REQUIRE(opened.valid());
+  CHECK_EQ(WriteAt(opened.get(), BytesOf("ab"), 4), 2);
+  CHECK_EQ(ReadAll(file.get()), "0123ab");
+}
+
+TEST("flags of a file can be read and set, and nothing else is asked of it") {
+  const TempDir dir;
+  const UniqueFd file = dir.File("file", "0123");
+  std::array<std::byte, sizeof(int)> flags{};
+  const Result got = FileFlags(file.get(), FS_IOC_GETFLAGS, flags);
+  // A file system without flags, such as some of those that are mounted on /tmp.
+  if (got != -ENOTTY) {
+    CHECK_EQ(got, 0);
+    flags[0] |= std::byte{FS_NODUMP_FL};
+    CHECK_EQ(FileFlags(file.get(), FS_IOC_SETFLAGS, flags), 0);
+    flags = {};
+    CHECK_EQ(FileFlags(file.get(), FS_IOC_GETFLAGS, flags), 0);
+    CHECK((flags[0] & std::byte{FS_NODUMP_FL}) != std::byte{0});
+  }
+  CHECK_EQ(FileFlags(file.get(), FIONREAD, flags), -EINVAL);
+  CHECK_EQ(FileFlags(file.get(), FS_IOC_FSGETXATTR, flags), -EINVAL);
 }
 
 TEST("an unnamed file can be made and given a name") {

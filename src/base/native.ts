@@ -15,8 +15,8 @@ export interface Native {
   openPath(path: string, flags: number, mode: number): number
   /**
    * openat2(2) of one component: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV. EXDEV where
-   * something is mounted; ELOOP for a symlink unless O_PATH. O_APPEND, O_DIRECT and flags that open(2)
-   * does not know are dropped, here and by createAt and reopen: data goes to given offsets.
+   * something is mounted; ELOOP for a symlink unless O_PATH. O_DIRECT and flags that open(2)
+   * does not know are dropped, here and by createAt and reopen. With O_APPEND writes ignore their offset.
    */
   openAt(dirFd: number, name: ByteString, flags: number, mode: number): number
   /** Opens the file behind a descriptor anew, by /proc/self/fd. */
@@ -119,6 +119,8 @@ export interface Native {
   /** NUL-separated names, as listxattr(2) gives them. */
   listXattrPath(fd: number): Buffer | number
   removeXattrPath(fd: number, name: ByteString): number
+  /** ioctl(2) with a FileFlagsCommand and its argument, of a file or directory that is open (not O_PATH). */
+  fileFlags(fd: number, command: number, value: Uint8Array): number
   /** out: blockBytes, blocks, blocksFree, blocksAvailable, files, filesFree, fragmentBytes, nameMax, type. */
   statfs(fd: number, out: Float64Array): number
 
@@ -245,6 +247,8 @@ export interface Session {
   /** FUSE_NOTIFY_INVAL_ENTRY / INVAL_INODE, sent from a thread of the addon: the kernel may hold locks that only our replies free. */
   notifyEntry(parentHigh: number, parentLow: number, name: ByteString): void
   notifyInode(nodeHigh: number, nodeLow: number, offset: number, length: number): void
+  /** The same for the attributes of the node that `request` is about, done when this returns. */
+  expireAttributes(nodeHigh: number, nodeLow: number): void
   /** Waits for work under way on the addon's threads; safe to call twice. */
   close(): void
   /**

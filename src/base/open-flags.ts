@@ -31,6 +31,16 @@ export const Seek = { data: 3, hole: 4 } as const
 export const UTIME_NOW = 0x3fffffff
 export const UTIME_OMIT = 0x3ffffffe
 
+/** FS_IOC_GETFLAGS and so on of linux/fs.h: the flags of chattr(1), as one number or as a struct fsxattr. */
+export const FileFlagsCommand = {
+  get: 0x80086601,
+  set: 0x40086602,
+  getExtended: 0x801c581f,
+  setExtended: 0x401c5820,
+} as const
+
+export type FileFlagsCommand = (typeof FileFlagsCommand)[keyof typeof FileFlagsCommand]
+
 /** Modes of fallocate(2). */
 export const Fallocate = {
   keepSize: 0x01,

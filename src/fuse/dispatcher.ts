@@ -9,13 +9,14 @@ import type { Agreement } from './negotiation.js'
 import { attributeOperations } from './operations/attributes.js'
 import { directoryOperations } from './operations/directories.js'
 import { fileOperations } from './operations/files.js'
+import { ioctlOperations } from './operations/ioctl.js'
 import { nameOperations } from './operations/names.js'
 import { sessionOperations } from './operations/session.js'
 import { xattrOperations } from './operations/xattrs.js'
 import { noReply } from './reply-writer.js'
 
 /**
- * By opcode. What is not here (locks, POLL, IOCTL, BMAP, ACCESS, whatever a later kernel adds) is answered
+ * By opcode. What is not here (locks, POLL, BMAP, ACCESS, whatever a later kernel adds) is answered
  * ENOSYS: the kernel then does without, as a rule without asking again.
  */
 const operations: (Operation | undefined)[] = []
@@ -25,6 +26,7 @@ for (const [opcode, operation] of [
   ...xattrOperations,
   ...fileOperations,
   ...directoryOperations,
+  ...ioctlOperations,
   ...sessionOperations,
 ]) {
   operations[opcode] = operation

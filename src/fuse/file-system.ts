@@ -1,5 +1,6 @@
 import type { Attributes } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
+import type { FileFlagsCommand } from '../base/open-flags.js'
 import type { ReadPlan } from '../base/read-plan.js'
 
 /**
@@ -67,7 +68,8 @@ export interface FileSystem {
 
   /**
    * `flags` as of open(2), without what the kernel does itself: O_CREAT, O_EXCL, O_TRUNC (which comes as
-   * a setattr), O_APPEND, O_DIRECT. For create and tmpfile O_EXCL stays.
+   * a setattr), O_DIRECT. O_APPEND only says that the caller may do no more: the kernel finds the end.
+   * For create and tmpfile O_EXCL stays.
    */
   open(node: number, flags: number, caller: Caller, reply: OpenReply): void
   create(
@@ -135,6 +137,18 @@ export interface FileSystem {
   /** `flags`: XATTR_CREATE 1, XATTR_REPLACE 2. */
   setxattr(node: number, name: ByteString, value: Uint8Array, flags: number, caller: Caller): void
   removexattr(node: number, name: ByteString, caller: Caller): void
+
+  /**
+   * The flags of an open file or directory: `value` is the argument of the ioctl(2), a C int or a struct fsxattr,
+   * which the gets fill. ENOTTY where there are none.
+   */
+  fileFlags(
+    node: number,
+    handle: number,
+    command: FileFlagsCommand,
+    value: Uint8Array,
+    caller: Caller,
+  ): void
 
   /** The mount is gone: closes every descriptor that open handles and nodes hold. */
   destroy(): void

@@ -206,6 +206,10 @@ export class ReplyWriter {
     for (let i = 0; i < value.length; i++) this.#bytes[at + i] = value.charCodeAt(i)
   }
 
+  putBytes(offset: number, value: Uint8Array): void {
+    this.#bytes.set(value, OutHeader.bytes + offset)
+  }
+
   zero(offset: number, length: number): void {
     this.#bytes.fill(0, OutHeader.bytes + offset, OutHeader.bytes + offset + length)
   }

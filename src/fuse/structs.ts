@@ -128,6 +128,9 @@ export const CopyFileRangeIn = {
   bytes: 56,
 } as const
 
+export const IoctlIn = { handle: 0, command: 12, inBytes: 24, outBytes: 28, bytes: 32 } as const
+export const IoctlOut = { result: 0, flags: 4, inSegments: 8, outSegments: 12, bytes: 16 } as const
+
 export const StatfsOut = {
   blocks: 0,
   blocksFree: 8,

@@ -14,6 +14,8 @@ export interface LiveHandle {
   /** Opened with O_SYNC or O_DSYNC: what it preserves must be durable before it writes. */
   readonly isSynchronous: boolean
   readonly isWriting: boolean
+  /** Of a file that can only be appended to; `fd` writes nowhere else. */
+  readonly isAppending: boolean
 }
 
 /** An open file of a snapshot. */

@@ -58,7 +58,14 @@ export class LiveView {
   open(node: OriginNode, flags: number, reply: OpenReply): void {
     if (node.type !== FileType.regular) throw new FsError('ENXIO', 'not a regular file')
     this.#volume.assertRoomToOpen()
-    this.#opened(node, this.#volume.files.open(node, flags), flags, reply)
+    const { files } = this.#volume
+    try {
+      this.#opened(node, files.open(node, flags), flags, reply)
+    } catch (error) {
+      const isToAppend = (flags & O.APPEND) !== 0 && (flags & O.ACCMODE) !== O.RDONLY
+      if (!isToAppend || !isErrno(error, 'EPERM')) throw error
+      this.#opened(node, files.openToAppend(node, flags), flags, reply, true)
+    }
   }
 
   create(
@@ -164,16 +171,30 @@ export class LiveView {
     }
   }
 
-  #opened(node: OriginNode, fd: number, flags: number, reply: OpenReply): void {
+  #opened(
+    node: OriginNode,
+    fd: number,
+    flags: number,
+    reply: OpenReply,
+    isAppending = false,
+  ): void {
     const isWriting = (flags & O.ACCMODE) !== O.RDONLY
     const object = this.#volume.chunks.acquire(node)
     this.#volume.origin.noteOpened(node, fd)
     if (isWriting) object.writers++
     const isSynchronous = (flags & (O.SYNC | O.DSYNC)) !== 0
-    reply.handle = this.#handles.add({ kind: 'live', node, object, fd, isSynchronous, isWriting })
+    reply.handle = this.#handles.add({
+      kind: 'live',
+      node,
+      object,
+      fd,
+      isSynchronous,
+      isWriting,
+      isAppending,
+    })
     reply.keepCache = this.#isMountedOver
     reply.dataFd = fd
-    reply.guard = isSynchronous ? -1 : object.guard
+    reply.guard = isSynchronous || isAppending ? -1 : object.guard
   }
 }
 

@@ -3,6 +3,7 @@ import { bytesOf } from '../base/bytes.js'
 import type { ByteString } from '../base/bytes.js'
 import { checked, FsError } from '../base/errno.js'
 import { O } from '../base/open-flags.js'
+import type { FileFlagsCommand } from '../base/open-flags.js'
 import type { ReadPlan } from '../base/read-plan.js'
 import type {
   AttributeChange,
@@ -257,7 +258,8 @@ export class VolumeView implements FileSystem {
     length: number,
     unprivileged: Caller | undefined,
   ): number {
-    const { object, fd, isSynchronous } = this.#handles.live(number)
+    const { object, fd, isSynchronous, isAppending } = this.#handles.live(number)
+    if (isAppending) this.#volume.files.assertAtEnd(fd, offset)
     this.#volume.files.prepareWrite(object, fd, offset, length, unprivileged)
     if (isSynchronous) {
       checked(this.#volume.origin.native.fsync(this.#volume.store.syncFd(), true), 'journal')
@@ -373,6 +375,21 @@ export class VolumeView implements FileSystem {
 
   removexattr(id: number, name: ByteString, caller: Caller): void {
     this.#volume.files.removeXattr(this.#nodes.live(id), name, caller)
+  }
+
+  fileFlags(
+    id: number,
+    number: number,
+    command: FileFlagsCommand,
+    value: Uint8Array,
+    caller: Caller,
+  ): void {
+    const node = this.#nodes.get(id)
+    const handle = this.#handles.get(number)
+    if (!(node instanceof OriginNode) || handle.kind === 'past' || handle.fd < 0) {
+      throw new FsError('ENOTTY', 'snapshots do not keep flags')
+    }
+    this.#volume.flags.carryOut(node, handle.fd, command, value, caller)
   }
 
   destroy(): void {

@@ -66,6 +66,19 @@ export class LiveFiles {
     }
   }
 
+  /** The same for a file that the origin's file system lets nobody but append to: what is written goes to its end. */
+  openToAppend(node: OriginNode, flags: number): number {
+    const kept = flags & (O.SYNC | O.DSYNC)
+    return this.#origin.open(node, kept | O.RDWR | O.APPEND)
+  }
+
+  /** Before a write through such a descriptor: EPERM for one that is meant for anywhere else. */
+  assertAtEnd(fd: number, offset: number): void {
+    const { native, stat } = this.#origin
+    checked(native.statAt(fd, '' as ByteString, stat), 'stat')
+    if (offset !== this.#origin.sizeFromStat()) throw new FsError('EPERM', 'append-only')
+  }
+
   /** `fd`: the file's, if it is open for writing. */
   setAttributes(
     node: OriginNode,

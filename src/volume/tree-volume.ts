@@ -15,6 +15,7 @@ import { ChunkPreserver } from './chunk-preserver.js'
 import { DescriptorBudget } from './descriptor-budget.js'
 import { Drift } from './drift.js'
 import { Epoch } from './epoch.js'
+import { admitAllProjects, FileFlags } from './file-flags.js'
 import { bygoneDirectory, HiddenNames } from './hidden-names.js'
 import { Listing } from './listing.js'
 import { LiveFiles } from './live-files.js'
@@ -49,6 +50,7 @@ export class TreeVolume {
   readonly guards: Guards
   readonly names: LiveNames
   readonly files: LiveFiles
+  readonly flags: FileFlags
   readonly chunks: ChunkPreserver
   readonly births: Births
   readonly drift: Drift
@@ -85,6 +87,7 @@ export class TreeVolume {
     )
     this.names = new LiveNames(this.origin, this.births, preserver, this.#retirement)
     this.files = new LiveFiles(this.origin, preserver, this.chunks)
+    this.flags = new FileFlags(this.origin, preserver)
     this.objects = new ObjectFinder(this.origin, this.hidden)
     this.#locator = new Locator(this.origin, this.store)
   }
@@ -96,7 +99,8 @@ export class TreeVolume {
     const own = checked(addon.openAt(options.originFd, bygoneDirectory, flags, 0), '.bygone')
     const retired = addon.openAt(own, 'retired' as ByteString, flags, 0)
     addon.close(own)
-    return new TreeVolume(options, checked(retired, '.bygone/retired'))
+    admitAllProjects(addon, checked(retired, '.bygone/retired'))
+    return new TreeVolume(options, retired)
   }
 
   /** Oldest first. */

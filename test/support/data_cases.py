@@ -640,9 +640,129 @@ def truncations():
     return seen
 
 
+FS_IOC_GETFLAGS, FS_IOC_SETFLAGS = 0x80086601, 0x40086602
+FS_IOC_FSGETXATTR, FS_IOC_FSSETXATTR = 0x801C581F, 0x401C5820
+IMMUTABLE, APPEND_ONLY, NO_DUMP, NO_ATIME = 0x10, 0x20, 0x40, 0x80
+
+
+def flags_of(path, command=FS_IOC_GETFLAGS):
+    """Of FS_IOC_FSGETXATTR without the number of extents, which is the file system's own affair."""
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        got = fcntl.ioctl(fd, command, bytes(28 if command == FS_IOC_FSGETXATTR else 4))
+    finally:
+        os.close(fd)
+    words = list(struct.unpack('=%dI' % (len(got) // 4), got))
+    return words if len(words) == 1 else words[:2] + words[3:]
+
+
+def set_flags(path, flags):
+    fd = os.open(path, os.O_RDONLY)
+    try:
+        fcntl.ioctl(fd, FS_IOC_SETFLAGS, struct.pack('=I', flags))
+    finally:
+        os.close(fd)
+    return flags_of(path)
+
+
+def file_flags():
+    """What lsattr and chattr do."""
+    os.close(create(data=b'content'))
+    os.mkdir('directory')
+    os.symlink('file', 'link')
+    plain = flags_of('file')[0]
+    in_directory = flags_of('directory')[0]
+    before = os.stat('file').st_ctime_ns
+    select.select([], [], [], 0.02)
+    seen = [
+        plain,
+        flags_of('file', FS_IOC_FSGETXATTR),
+        set_flags('file', plain | NO_DUMP | NO_ATIME),
+        os.stat('file').st_ctime_ns > before,
+        flags_of('file', FS_IOC_FSGETXATTR),
+        in_directory,
+        set_flags('directory', in_directory | NO_DUMP),
+        said(lambda: set_flags('file', plain | 1 << 29)),
+        said(lambda: set_flags('directory', in_directory | 1 << 30)),
+    ]
+
+    def other_user():
+        os.setuid(65534)
+        return [flags_of('file'), said(lambda: set_flags('file', plain))]
+
+    seen.append(in_child(other_user))
+    os.chown('file', 65534, 65534)
+
+    def owner():
+        os.setuid(65534)
+        return [set_flags('file', plain), said(lambda: set_flags('file', plain | IMMUTABLE))]
+
+    seen.append(in_child(owner))
+    for path in ('file', 'directory'):
+        flags = flags_of(path)[0]
+        set_flags(path, flags | IMMUTABLE)
+        inside = path + '/new'
+        seen += [
+            said(lambda: os.close(os.open(path, os.O_WRONLY))),
+            said(lambda: os.rmdir(path) if path == 'directory' else os.unlink(path)),
+            said(lambda: os.rename(path, 'other')),
+            said(lambda: os.link(path, 'other')),
+            said(lambda: os.chmod(path, 0o600)),
+            said(lambda: os.truncate(path, 0)),
+            said(lambda: os.utime(path)),
+            said(lambda: os.setxattr(path, b'user.name', b'value')),
+            said(lambda: os.mkdir(inside)),
+            said(lambda: os.path.getsize('file')),
+        ]
+        seen.append(set_flags(path, flags) == [flags])
+    return seen
+
+
+def append_only():
+    fd = create(data=b'begun,')
+    plain = flags_of('file')[0]
+    set_flags('file', plain | APPEND_ONLY)
+    appending = os.open('file', os.O_RDWR | os.O_APPEND)
+    again = os.open('file', os.O_WRONLY | os.O_APPEND | os.O_DSYNC)
+    seen = [
+        said(lambda: os.open('file', os.O_WRONLY)),
+        said(lambda: os.open('file', os.O_WRONLY | os.O_APPEND | os.O_TRUNC)),
+        said(lambda: os.open('file', os.O_WRONLY | os.O_CREAT)),
+        os.write(appending, b'more,'),
+        os.write(again, b'synced,'),
+        os.pwrite(appending, b'at the end all the same,', 0),
+        os.pread(appending, 100, 0).decode(),
+        os.write(os.open('file', os.O_WRONLY | os.O_APPEND | os.O_CREAT), b'created,'),
+        os.pwrite(fd, b'BEGUN', 0),
+        said(lambda: os.truncate('file', 3)),
+        said(lambda: os.ftruncate(appending, 3)),
+        said(lambda: os.unlink('file')),
+        said(lambda: os.rename('file', 'other')),
+        said(lambda: os.utime('file', (1, 1))),
+        os.utime('file'),
+        os.fsync(appending),
+        os.lseek(appending, 0, os.SEEK_END),
+        content(),
+        set_flags('file', plain) == [plain],
+    ]
+    os.mkdir('directory')
+    in_directory = flags_of('directory')[0]
+    set_flags('directory', in_directory | APPEND_ONLY)
+    seen += [
+        os.close(create('directory/new')),
+        said(lambda: os.unlink('directory/new')),
+        said(lambda: os.rename('directory/new', 'other')),
+        os.listdir('directory'),
+        set_flags('directory', in_directory) == [in_directory],
+        os.unlink('directory/new'),
+    ]
+    os.rmdir('directory')
+    return seen
+
+
 # --- where the kernel's FUSE says something else than ext4: see SEMANTICS.md
 
-FS_IOC_GETFLAGS, FS_IOC_FIEMAP, FICLONE = 0x80086601, 0xC020660B, 0x40049409
+FS_IOC_GETVERSION, FS_IOC_FIEMAP, FICLONE = 0x80087601, 0xC020660B, 0x40049409
 
 
 def kernel_limits():
@@ -655,7 +775,7 @@ def kernel_limits():
         'unshare': allocate(fd, UNSHARE, 0, PAGE),
         'not waiting': said(lambda: os.preadv(fd, [buffer], 0, RWF_NOWAIT)),
         'direct, not aligned': said(lambda: os.pwrite(direct, b'unaligned', 5)),
-        'flags': said(lambda: len(fcntl.ioctl(fd, FS_IOC_GETFLAGS, bytes(8)))),
+        'version': said(lambda: len(fcntl.ioctl(fd, FS_IOC_GETVERSION, bytes(8)))),
         'extents': said(lambda: len(fcntl.ioctl(fd, FS_IOC_FIEMAP, bytes(32)))),
         'clone': said(lambda: fcntl.ioctl(create('other'), FICLONE, fd)),
         'seek beyond the largest file': said(lambda: os.lseek(fd, 2**45, os.SEEK_SET)),
@@ -669,6 +789,13 @@ def kernel_limits():
     seen['seek to data that is mapped'] = said(lambda: os.lseek(fd, 0, os.SEEK_DATA))
     memory.flush()
     seen['after msync'] = said(lambda: os.lseek(fd, 0, os.SEEK_DATA))
+    os.close(create('appended', b'begun'))
+    plain = flags_of('appended')[0]
+    set_flags('appended', plain | APPEND_ONLY)
+    memory = mmap.mmap(os.open('appended', os.O_RDWR | os.O_APPEND), 5)
+    memory[0:1] = b'B'
+    seen['store in what is append-only'] = said(memory.flush)
+    set_flags('appended', plain)
     return seen
 
 

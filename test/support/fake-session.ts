@@ -68,6 +68,10 @@ export class FakeSession implements Session {
     throw new Error('unexpected notification')
   }
 
+  expireAttributes(nodeHigh: number, nodeLow: number): void {
+    this.calls.push(['expireAttributes', nodeHigh, nodeLow])
+  }
+
   close(): void {
     this.calls.push(['close'])
   }

@@ -336,6 +336,10 @@ export class MemoryFileSystem implements FileSystem {
     reply.nameBytesMax = 255
   }
 
+  fileFlags(): void {
+    throw new FsError('ENOTTY', 'no flags')
+  }
+
   getxattr(node: number, name: ByteString): Uint8Array {
     const value = this.inode(node).xattrs.get(name)
     if (value === undefined) throw new FsError('ENODATA', 'no such xattr')

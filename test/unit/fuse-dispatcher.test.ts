@@ -486,7 +486,8 @@ describe('files', () => {
   test('open keeps from the file system what the kernel does itself', () => {
     const flags = O.O_RDWR | O.O_SYNC | O.O_APPEND | O.O_DIRECT | O.O_TRUNC | O.O_EXCL | O.O_NOCTTY
     const reply = answerTo(ask(Opcode.open, u32(flags), u32(0)), { open: opening })
-    expect(called).toEqual([['open', node, O.O_RDWR | O.O_SYNC, caller, 'out']])
+    const kept = O.O_RDWR | O.O_SYNC | O.O_APPEND
+    expect(called).toEqual([['open', node, kept, caller, 'out']])
     expect(reply).toEqual(openReply(0))
   })
 
@@ -545,7 +546,7 @@ describe('files', () => {
     const struct = [u32(flags), u32(0o100666), u32(0o77), u32(0)]
     const reply = answerTo(ask(Opcode.create, ...struct, string('f')), { create: creating })
     const creator = { ...caller, umask: 0o77 }
-    const kept = O.O_RDWR | O.O_EXCL
+    const kept = O.O_RDWR | O.O_EXCL | O.O_APPEND
     expect(called).toEqual([['create', node, 'f', kept, 0o100666, creator, 'out', 'out']])
     expect(session.calls).toEqual([['attach', handle, 9, 4, 1000, 100]])
     expect(reply).toEqual(success(createdBody))
@@ -709,6 +710,44 @@ describe('files', () => {
     const struct = [u64(handle), u64(2 ** 33), u64(2 ** 34), u32(3), u32(0)]
     expect(answerTo(ask(Opcode.fallocate, ...struct))).toEqual(success(Buffer.alloc(0)))
     expect(called).toEqual([['fallocate', handle, 3, 2 ** 33, 2 ** 34, caller]])
+  })
+
+  const ioctl = (command: number, inBytes: number, outBytes: number, value = raw()): Buffer =>
+    ask(
+      Opcode.ioctl,
+      ...[u64(handle), u32(0), u32(command), u64(0), u32(inBytes), u32(outBytes)],
+      value,
+    )
+
+  test('an ioctl gets the flags of a file', () => {
+    const reply = answerTo(ioctl(0x80086601, 0, 4), {
+      fileFlags: (_node, _handle, _command, value) => {
+        value.set([1, 2, 3, 4])
+      },
+    })
+    expect(called).toEqual([['fileFlags', node, handle, 0x80086601, expect.anything(), caller]])
+    expect(reply).toEqual(success(Buffer.concat([Buffer.alloc(16), raw(1, 2, 3, 4)])))
+    expect(session.calls).toEqual([])
+  })
+
+  test('an ioctl sets them, and the kernel is told of the new change time', () => {
+    const value = Buffer.alloc(28, 7)
+    const reply = answerTo(ioctl(0x401c5820, 28, 0, value), {})
+    const given = Buffer.from(value)
+    expect(called).toEqual([['fileFlags', node, handle, 0x401c5820, given, caller]])
+    expect(reply).toEqual(success(Buffer.alloc(16)))
+    expect(session.calls).toEqual([
+      ['expireAttributes', Math.floor(node / 2 ** 32), node % 2 ** 32],
+    ])
+  })
+
+  test('other ioctls, and those of a wrong size, are refused', () => {
+    const replies = answersTo(
+      [ioctl(0x80087601, 0, 8), ioctl(0x80086601, 0, 8), ioctl(0x40086602, 4, 0)],
+      {},
+    )
+    expect(replies.map((reply) => reply?.error)).toEqual([-25, -22, -22])
+    expect(called).toEqual([])
   })
 
   test('lseek answers the offset found', () => {

@@ -19,10 +19,10 @@ import {
 } from '../structs.js'
 
 /**
- * What is left to the kernel: it finds the end to append at, aligns direct I/O for us, and truncates by
- * SETATTR. On a descriptor of ours these flags would do harm.
+ * What is left to the kernel: it aligns direct I/O for us, and truncates by SETATTR. On a descriptor of ours these
+ * flags would do harm.
  */
-const kernelFlags = O.CREAT | O.NOCTTY | O.TRUNC | O.APPEND | O.DIRECT
+const kernelFlags = O.CREAT | O.NOCTTY | O.TRUNC | O.DIRECT
 
 /** One COPY_FILE_RANGE: the one thread must not be gone for long, and the answer holds 32 bits. */
 const copyBytesMax = 64 << 20
