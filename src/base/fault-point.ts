@@ -14,14 +14,15 @@ import { faultPoints, type FaultPoint } from './fault-points.js'
  * Passes are counted by thread. BYGONE_FAULTS_SEED: a number, for the random delays.
  *
  * BYGONE_FAULTS_LOG: a file that gets a line for each point when it is passed for the first time
- * (`passed NAME`) and for each kill (`killed NAME`). A kill that it has is not repeated: so a daemon
- * that takes over from a killed one lives.
+ * (`passed NAME`; of points with the action `trace` at every pass) and for each kill (`killed NAME`).
+ * A kill that it has is not repeated: so a daemon that takes over from a killed one lives.
  */
 
 type Action =
   | { readonly type: 'kill'; readonly pass: number }
   | { readonly type: 'fail'; readonly code: ErrnoCode; readonly pass: number | undefined }
   | { readonly type: 'delay'; readonly msMax: number }
+  | { readonly type: 'trace' }
 
 interface Fault {
   readonly pattern: string
@@ -62,6 +63,9 @@ export class FaultPlan {
 
   #act(name: FaultPoint, pattern: string, action: Action, pass: number): void {
     switch (action.type) {
+      case 'trace':
+        if (pass > 1) this.#note(`passed ${name}`)
+        return
       case 'kill':
         if (pass !== action.pass) return
         this.#note(`killed ${pattern}`)
@@ -104,9 +108,10 @@ function readLog(path: string | undefined): string[] {
 
 function faultOf(text: string): Fault {
   const [, pattern = '', type, argument, pass] =
-    /^([a-z.*-]+)=(kill|fail|delay)(?::([A-Z\d.]+))?(?:@(\d+))?$/.exec(text) ?? []
+    /^([a-z.*-]+)=(kill|fail|delay|trace)(?::([A-Z\d.]+))?(?:@(\d+))?$/.exec(text) ?? []
   const isKnown = Object.keys(faultPoints).some((name) => isMatch(pattern, name))
   if (!isKnown) throw new Error(`BYGONE_FAULTS: '${text}' names no fault point`)
+  if (type === 'trace') return { pattern, action: { type } }
   if (type === 'kill') return { pattern, action: { type, pass: Number(pass ?? 1) } }
   if (type === 'fail' && argument !== undefined && isErrnoCode(argument)) {
     const onePass = pass === undefined ? undefined : Number(pass)

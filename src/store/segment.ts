@@ -12,7 +12,8 @@ import { readU64le, writeU64le } from './integers.js'
  */
 
 export const segmentHeaderBytes = 64
-export const segmentBytesMax = 256 << 20
+/** Tests that want many segments have a smaller one. */
+export const segmentBytesMax = Number(process.env['BYGONE_SEGMENT_BYTES'] ?? 256 << 20)
 export const journalFormat = 1
 export const volumeIdBytesMax = 32
 

@@ -40,6 +40,11 @@ export class CopyingVolume implements VolumeUnderTest {
     return name
   }
 
+  snapshots(): Promise<string[]> {
+    const names = Array.from({ length: this.#count }, (_, at) => `snapshot-${at + 1}`)
+    return Promise.resolve(names)
+  }
+
   snapshotPath(name: string): string {
     return join(this.directory, name)
   }

@@ -3,14 +3,17 @@ import type { VolumeUnderTest } from './oracle.js'
 import type { Random } from './random.js'
 import { hiddenInRoot, type TestVolume } from './test-volume.js'
 
-/** A bygone volume as the oracle wants it: snapshots by the command line or by mkdir, by chance. */
+/** A bygone volume as the oracle wants it: snapshots by mkdir, or by chance by the command line. */
 export class OracleVolume implements VolumeUnderTest {
   readonly hiddenInRoot = hiddenInRoot
   readonly #volume: TestVolume
+  readonly #byCommand: number
   #tagNext = 1
 
-  constructor(volume: TestVolume) {
+  /** `byCommand`: the probability of a snapshot by the command line. */
+  constructor(volume: TestVolume, byCommand = 0.5) {
     this.#volume = volume
+    this.#byCommand = byCommand
   }
 
   get live(): string {
@@ -22,7 +25,7 @@ export class OracleVolume implements VolumeUnderTest {
   }
 
   async snapshot(random: Random): Promise<string> {
-    if (random.isLikely(0.5)) return this.#volume.snapshot()
+    if (random.isLikely(this.#byCommand)) return this.#volume.snapshot()
     const made = await this.#volume.actor.python(
       `os.mkdir(given['live'] + '/.snapshots/' + given['tag'])
 result = max(name for name in os.listdir(given['live']) if name.startswith('@GMT-'))`,
@@ -30,6 +33,12 @@ result = max(name for name in os.listdir(given['live']) if name.startswith('@GMT
     )
     if (made.errno !== undefined) throw new Error(`mkdir in .snapshots: ${made.errno}`)
     return made.ok as string
+  }
+
+  async snapshots(): Promise<string[]> {
+    const lines =
+      "result = sorted(name for name in os.listdir(given['live']) if name[:5] == '@GMT-')"
+    return (await this.#volume.actor.python(lines, { live: this.live })).ok as string[]
   }
 
   snapshotPath(name: string): string {

@@ -1,6 +1,6 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { type Actor, ActorGone, type Outcome } from './actor.js'
+import { type Actor, ActorGone, type Operation, type Outcome } from './actor.js'
 import {
   type Abilities,
   allAbilities,
@@ -18,6 +18,8 @@ export interface VolumeUnderTest {
   readonly plain: string
   readonly hiddenInRoot: string[]
   snapshot(random: Random): Promise<string>
+  /** Names of the newest ones, oldest first. */
+  snapshots(): Promise<string[]>
   snapshotPath(name: string): string
   remount(): Promise<void>
   kill(): void
@@ -30,6 +32,12 @@ interface Record {
   entries: TreeEntry[]
   /** How many operations had run before. */
   after: number
+}
+
+/** What a kill has cut off: an operation on these paths, or a snapshot of this tree. */
+interface Interrupted {
+  touches: readonly string[]
+  tree: TreeEntry[] | undefined
 }
 
 export interface OracleOptions {
@@ -62,6 +70,7 @@ export class Oracle {
   readonly #story: string[] = []
   #actor: Actor
   #count = 0
+  #interrupted: Interrupted | undefined
 
   constructor(volume: VolumeUnderTest, options: OracleOptions) {
     this.#volume = volume
@@ -124,6 +133,43 @@ export class Oracle {
   }
 
   /**
+   * Carries out operations, and snapshots, until a kill cuts one off; returns whether one did. Errors
+   * are the kill's if `isKilled`. Afterwards, `recover`.
+   */
+  async runUntilKilled(
+    steps: readonly (Operation | 'snapshot')[],
+    isKilled: () => boolean,
+  ): Promise<boolean> {
+    for (const step of steps) {
+      if (step === 'snapshot') await this.#snapshotUntilKilled(isKilled)
+      else await this.#operateUntilKilled(asGenerated(step), isKilled)
+      if (this.#interrupted !== undefined) return true
+    }
+    return false
+  }
+
+  /** After a kill: mounts again if that has not been done; all must be there but what was cut off. */
+  async recover(mountAgain = () => this.#volume.mountAgain()): Promise<void> {
+    const { touches, tree } = this.#interrupted ?? { touches: [], tree: undefined }
+    this.#interrupted = undefined
+    await this.#afterKill()
+    await mountAgain()
+    if (this.#actor.isGone) this.#actor = this.#volume.newActor()
+    const known = new Set(this.#records.map(({ name }) => name))
+    const added = (await this.#volume.snapshots()).filter((name) => !known.has(name))
+    const [name] = added
+    if (added.length > (tree === undefined ? 0 : 1)) {
+      throw this.#failure(`snapshots that nobody took: ${added.join(' ')}`)
+    }
+    if (name !== undefined && tree !== undefined) {
+      this.#records.push({ name, entries: tree, after: this.#count })
+    }
+    await this.#compareWithMirror(touches)
+    await this.verifyAll()
+    if (touches.length > 0) await this.#adoptOrigin()
+  }
+
+  /**
    * Kills the daemon at a random instant while operations run. What had been answered must be there;
    * the one under way may have happened, or not, or in part.
    */
@@ -144,11 +190,8 @@ export class Oracle {
       clearTimeout(timer)
     }
     this.#tell(`killed after ${delayMs} ms`)
-    await this.#afterKill()
-    await this.#volume.mountAgain()
-    this.#actor = this.#actor.isGone ? this.#volume.newActor() : this.#actor
-    await this.#compareWithMirror(interrupted.touches)
-    await this.#adoptOrigin()
+    this.#interrupted = { touches: interrupted.touches, tree: undefined }
+    await this.recover()
   }
 
   /** Kills the daemon while nothing runs. */
@@ -192,6 +235,25 @@ export class Oracle {
     }
     if (said.live.errno === undefined) happened()
     return 'done'
+  }
+
+  async #operateUntilKilled(operation: GeneratedOperation, isKilled: () => boolean): Promise<void> {
+    if ((await this.#step(operation, isKilled)) === 'interrupted') {
+      this.#interrupted = { touches: operation.touches, tree: undefined }
+    }
+  }
+
+  async #snapshotUntilKilled(isKilled: () => boolean): Promise<void> {
+    this.#tell('snapshot')
+    let tree: TreeEntry[] | undefined
+    try {
+      tree = await this.#fingerprint(this.#volume.live)
+      const name = await this.#volume.snapshot(this.#random)
+      this.#records.push({ name, entries: tree, after: this.#count })
+    } catch (error) {
+      if (!isKilled()) throw this.#failure(String(error))
+      this.#interrupted = { touches: [], tree }
+    }
   }
 
   async #afterKill(): Promise<void> {
@@ -281,6 +343,15 @@ shutil.rmtree(given['mirror'] + '/.bygone', ignore_errors=True)`,
     const story = this.#story.join('\n')
     return new Error(`BYGONE_SEED=${this.#options.seed}: ${what}\nThe last operations:\n${story}`)
   }
+}
+
+/** One that was not drawn but written down. */
+function asGenerated(op: Operation): GeneratedOperation {
+  const touches = ['path', 'from', 'to', 'temporary'].flatMap((key) => {
+    const path = op[key]
+    return typeof path === 'string' ? [path] : []
+  })
+  return { op, touches, happened: () => undefined }
 }
 
 function isWithin(path: string, top: string): boolean {

@@ -40,6 +40,8 @@ export class TestVolume {
   /** Reaches the origin itself, also while something is mounted over it. */
   readonly plain: string
   readonly actor: Actor
+  /** Set in the environment of every command from now on. */
+  variables: NodeJS.ProcessEnv = {}
   readonly #originFd: number
   readonly #options: TestVolumeOptions
   #isOver = false
@@ -88,7 +90,7 @@ export class TestVolume {
 
   /** For every process that touches this volume: by its mark it is found again. */
   get environment(): NodeJS.ProcessEnv {
-    return { ...process.env, [volumeVariable]: this.directory }
+    return { ...process.env, ...this.variables, [volumeVariable]: this.directory }
   }
 
   /** Runs the command line to its end, whatever its exit code. */
@@ -124,6 +126,11 @@ export class TestVolume {
 
   async mount(): Promise<void> {
     await this.succeed(...this.#mountArguments())
+  }
+
+  /** Whether it was mounted. */
+  async tryMount(): Promise<boolean> {
+    return (await this.bygone(...this.#mountArguments())).code === 0
   }
 
   async unmount(): Promise<void> {
