@@ -4,6 +4,15 @@
  */
 export type ByteString = string & { readonly __brand: 'ByteString' }
 
+/** Of one component of a path, as any file system of Linux may have it; the kernel lets FUSE have up to 1,024. */
+export const nameBytesMax = 1024
+
+/** Whether it can be a name in a directory: never one that leads elsewhere. */
+export function isName(name: ByteString): boolean {
+  const hasLength = name.length > 0 && name.length <= nameBytesMax
+  return hasLength && name !== '.' && name !== '..' && !name.includes('/') && !name.includes('\0')
+}
+
 export function byteStringOf(bytes: Uint8Array): ByteString {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('latin1') as ByteString
 }

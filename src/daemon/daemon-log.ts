@@ -1,7 +1,11 @@
-import { appendFileSync, renameSync, statSync } from 'node:fs'
+import { closeSync, constants, lstatSync, openSync, renameSync, writeSync } from 'node:fs'
 
 /** Two files of at most this size are kept: the log can't fill a disk. */
 const fileBytesMax = 1024 * 1024
+
+/** Nothing else than a file is waited for or followed. */
+const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
+const flags = O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK
 
 export type Log = (line: string) => void
 
@@ -14,7 +18,7 @@ export class DaemonLog {
   constructor(path: string, now: () => Date) {
     this.#path = path
     this.#now = now
-    this.#fileBytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0
+    this.#fileBytes = lstatSync(path, { throwIfNoEntry: false })?.size ?? 0
   }
 
   readonly write: Log = (text) => {
@@ -24,7 +28,12 @@ export class DaemonLog {
         renameSync(this.#path, `${this.#path}.1`)
         this.#fileBytes = 0
       }
-      appendFileSync(this.#path, line, { mode: 0o600 })
+      const fd = openSync(this.#path, flags, 0o600)
+      try {
+        writeSync(fd, line)
+      } finally {
+        closeSync(fd)
+      }
       this.#fileBytes += Buffer.byteLength(line)
     } catch {
       // A full disk must not stop the daemon that could tell of it.

@@ -34,6 +34,10 @@ export class StoreLock {
     for (;;) {
       const fd = native.openPath(path, O.RDWR | O.CREAT | O.NOFOLLOW, 0o600)
       if (fd < 0) throw openFailure(fsErrorOf(fd, `open ${join(store, lockFile)}`), store)
+      if (!statSync(`/proc/self/fd/${fd}`).isFile()) {
+        native.close(fd)
+        throw new Failure('damaged', `${join(store, lockFile)} is no regular file: remove it`)
+      }
       const result = native.flock(fd, LOCK_EX_NB)
       if (result < 0) {
         native.close(fd)
@@ -43,7 +47,7 @@ export class StoreLock {
       }
       // A daemon that did not come about may have removed the file between our two calls.
       if (isFile(path, fd)) {
-        noteOwner(path)
+        noteOwner(`/proc/self/fd/${fd}`)
         return new StoreLock(native, fd)
       }
       native.close(fd)

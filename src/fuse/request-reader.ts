@@ -1,3 +1,4 @@
+import { nameBytesMax } from '../base/bytes.js'
 import type { ByteString } from '../base/bytes.js'
 import { FsError } from '../base/errno.js'
 import type { Caller } from './file-system.js'
@@ -121,6 +122,8 @@ export class RequestReader {
       if (bytes[at] === slash) throw new FsError('EINVAL', 'a name with a slash')
     }
     if (at === start) throw new FsError('EINVAL', 'not a name')
+    // Newer kernels pass on longer ones than any file system has.
+    if (at - start > nameBytesMax) throw new FsError('ENAMETOOLONG', 'a name too long')
     return this.#stringTo(start, at)
   }
 

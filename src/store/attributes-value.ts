@@ -7,6 +7,7 @@ import { readU64le, writeU64le } from './integers.js'
 /** The value of an attributes element, drawn in FORMAT.md. */
 
 const fixedBytes = 106
+const modeMax = 0o177777
 
 export function attributesValueBytesMax(preserved: PreservedAttributes): number {
   return preserved.xattrs.reduce(
@@ -72,7 +73,22 @@ export function readAttributesValue(from: Buffer, end: number): PreservedAttribu
   attributes.mtimeNsec = from.readUInt32LE(92)
   attributes.ctimeNsec = from.readUInt32LE(96)
   attributes.btimeNsec = from.readUInt32LE(100)
-  return { attributes, xattrs: readXattrs(from, end), sizeMaxBytes: readU64le(from, 40) }
+  const sizeMaxBytes = readU64le(from, 40)
+  if (!areSound(attributes) || !Number.isSafeInteger(sizeMaxBytes)) throw damaged('attributes')
+  return { attributes, xattrs: readXattrs(from, end), sizeMaxBytes }
+}
+
+/** Every number in the range that the kernel takes. */
+function areSound(attributes: Attributes): boolean {
+  const wholes = [attributes.sizeBytes, attributes.blocks]
+  const seconds = [attributes.atimeSec, attributes.mtimeSec, attributes.ctimeSec]
+  if (!Number.isNaN(attributes.btimeSec)) seconds.push(attributes.btimeSec)
+  const { atimeNsec, mtimeNsec, ctimeNsec, btimeNsec } = attributes
+  return (
+    attributes.mode <= modeMax &&
+    [...wholes, ...seconds].every(Number.isSafeInteger) &&
+    Math.max(atimeNsec, mtimeNsec, ctimeNsec, btimeNsec) < 1e9
+  )
 }
 
 function readXattrs(from: Buffer, end: number): PreservedAttributes['xattrs'] {

@@ -1,10 +1,10 @@
+import { isName } from '../base/bytes.js'
 import type { ByteString } from '../base/bytes.js'
 import { FsError } from '../base/errno.js'
 import type { ChunkIndex, Label, ObjectId } from '../base/ids.js'
 import { attributesValueBytesMax, writeAttributesValue } from './attributes-value.js'
 import {
   keyBytesMax,
-  nameBytesMax,
   writeAttributesKey,
   writeChunkKey,
   writeDriftKey,
@@ -62,9 +62,7 @@ export class Change {
   }
 
   addName(directory: ObjectId, name: ByteString, label: Label, element: NameElement): void {
-    if (name.length === 0 || name.length > nameBytesMax || name.includes('\0')) {
-      throw new Error(`not a name: ${JSON.stringify(name)}`)
-    }
+    if (!isName(name)) throw new Error(`not a name: ${JSON.stringify(name)}`)
     const key = this.#begin(nameValueBytes)
     const value = writeNameKey(this.#record, key, directory, name, label)
     this.#finish(value, writeNameValue(this.#record, value, element))

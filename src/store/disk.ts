@@ -18,8 +18,9 @@ export interface FileFacts {
  *
  * All calls are synchronous and throw errors as node:fs does (`code`, `errno`). What is written is in
  * the page cache: it outlives the process. It outlives the machine from sync (a file's bytes and
- * size) or syncDirectory (the names in it) on; before, any part of it may. No file is opened
- * through a symbolic link in the last component: a store may lie in a directory that others can write to.
+ * size) or syncDirectory (the names in it) on; before, any part of it may. Nothing is opened
+ * through a symbolic link in the last component, and nothing but regular files and directories: a pipe in the place of
+ * a file would be waited for without end. That is a Failure.
  */
 export interface Disk {
   /** A descriptor. 'make' makes files for their owner alone. */

@@ -1,5 +1,6 @@
 import { dirname, join } from 'node:path'
 import { faultPoint } from '../base/fault-point.js'
+import { Failure } from '../base/failure.js'
 import type { ReplacedFile } from '../base/fault-points.js'
 import type { Disk } from './disk.js'
 
@@ -51,11 +52,18 @@ function writeNewFile(disk: Disk, path: string, bytes: Uint8Array, onWritten: ()
   }
 }
 
+/** A catalog with a million snapshots is smaller. */
+const fileBytesMax = 256 << 20
+
 /** The whole file, or undefined if there is none. */
 export function readWholeFile(disk: Disk, path: string): Buffer | undefined {
   try {
     const fd = disk.open(path, 'reading')
     try {
+      if (disk.sizeOf(fd) > fileBytesMax) {
+        const advice = 'restore it from a copy'
+        throw new Failure('damaged', `${path} is longer than ${fileBytesMax} bytes: ${advice}`)
+      }
       return readAll(disk, fd)
     } finally {
       disk.close(fd)

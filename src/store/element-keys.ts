@@ -1,3 +1,4 @@
+import { nameBytesMax } from '../base/bytes.js'
 import type { ByteString } from '../base/bytes.js'
 import type { ChunkIndex, Label, ObjectId } from '../base/ids.js'
 import { readU64be, writeU64be } from './integers.js'
@@ -23,7 +24,6 @@ export const Table = {
 export const objectPrefixBytes = 9
 export const labelBytes = 4
 export const labelMax = 0xffffffff
-export const nameBytesMax = 1024
 export const keyBytesMax = objectPrefixBytes + nameBytesMax + 1 + labelBytes
 export const attributesKeyBytes = objectPrefixBytes + labelBytes
 export const chunkKeyBytes = objectPrefixBytes + 8 + labelBytes
@@ -106,11 +106,7 @@ export function isElementKey(key: Buffer, at: number, end: number): boolean {
   if (bytes < objectPrefixBytes || !Number.isSafeInteger(objectOfKey(key, at))) return false
   switch (key[at] ?? Table.meta) {
     case Table.names:
-      return (
-        bytes > objectPrefixBytes + 1 + labelBytes &&
-        bytes <= keyBytesMax &&
-        key.indexOf(0, at + objectPrefixBytes) === end - labelBytes - 1
-      )
+      return bytes <= keyBytesMax && isNameWithNul(key, at + objectPrefixBytes, end - labelBytes)
     case Table.attributes:
       return bytes === attributesKeyBytes
     case Table.chunks:
@@ -121,4 +117,20 @@ export function isElementKey(key: Buffer, at: number, end: number): boolean {
     default:
       return false
   }
+}
+
+const nul = 0
+const dot = 0x2e
+const slash = 0x2f
+
+/** Whether [at, end) is a name as `isName` says, and the NUL that ends it. */
+function isNameWithNul(key: Buffer, at: number, end: number): boolean {
+  const nameBytes = end - at - 1
+  if (nameBytes < 1 || key[end - 1] !== nul) return false
+  let dots = 0
+  for (let byte = at; byte < end - 1; byte++) {
+    if (key[byte] === nul || key[byte] === slash) return false
+    if (key[byte] === dot) dots++
+  }
+  return dots < nameBytes || nameBytes > 2
 }

@@ -1,6 +1,7 @@
-import { byteStringOf } from '../base/bytes.js'
+import { byteStringOf, isName } from '../base/bytes.js'
 import { FsError } from '../base/errno.js'
 import type { Label, ObjectId } from '../base/ids.js'
+import { chunkBytesMax } from './catalog-data.js'
 import { crc32cOf } from './checksum.js'
 import type { ChunkPlace, Location, NameElement } from './elements.js'
 import { readU64le, writeU64le } from './integers.js'
@@ -15,6 +16,10 @@ import { readU64le, writeU64le } from './integers.js'
 export const checksumBytes = 4
 export const nameValueBytes = 9
 export const chunkValueBytesMin = 16
+export const placesMax = 3
+
+/** d_type as readdir(3) has it; 0: absent, or not known. */
+const directoryTypes = new Set([0, 1, 2, 4, 6, 8, 10, 12])
 
 /**
  * Completes a value: the payload ends at `payloadEnd`, its key starts at `keyStart` just before it.
@@ -44,7 +49,10 @@ export function writeNameValue(to: Buffer, at: number, element: NameElement): nu
 
 export function readNameValue(from: Buffer, end: number): NameElement {
   if (end !== nameValueBytes) throw damaged('name')
-  return { object: readU64le(from, 1) as ObjectId, type: from[0] ?? 0 }
+  const object = readU64le(from, 1)
+  const type = from[0] ?? 0
+  if (!Number.isSafeInteger(object) || !directoryTypes.has(type)) throw damaged('name')
+  return { object: object as ObjectId, type }
 }
 
 /** A run that is one extent from the chunk's start needs no extents. */
@@ -89,6 +97,7 @@ export function readChunkValue(from: Buffer, end: number): ChunkPlace {
   return place
 }
 
+/** Whether they can be a chunk's, of whatever size that is. */
 function areExtentsSound({ extents, dataBytes }: ChunkPlace): boolean {
   let position = 0
   let sum = 0
@@ -99,7 +108,7 @@ function areExtentsSound({ extents, dataBytes }: ChunkPlace): boolean {
     position = start + length
     sum += length
   }
-  return sum === dataBytes
+  return sum === dataBytes && position <= chunkBytesMax
 }
 
 export function locationValueBytesMax(location: Location): number {
@@ -119,17 +128,17 @@ export function writeLocationValue(to: Buffer, at: number, location: Location): 
 }
 
 export function readLocationValue(from: Buffer, end: number): Location {
-  if (end < 6) throw damaged('location')
+  if (end < 6 || (from[0] ?? 0) > 1 || (from[1] ?? 0) > placesMax) throw damaged('location')
   const places: { parent: ObjectId; name: Location['places'][number]['name'] }[] = []
   let at = 6
   for (let count = from[1] ?? 0; count > 0; count--) {
     const nameStart = at + 10
     const nameEnd = nameStart <= end ? nameStart + from.readUInt16LE(at + 8) : Infinity
     if (nameEnd > end) throw damaged('location')
-    places.push({
-      parent: readU64le(from, at) as ObjectId,
-      name: byteStringOf(from.subarray(nameStart, nameEnd)),
-    })
+    const parent = readU64le(from, at)
+    const name = byteStringOf(from.subarray(nameStart, nameEnd))
+    if (!Number.isSafeInteger(parent) || !isName(name)) throw damaged('location')
+    places.push({ parent: parent as ObjectId, name })
     at = nameEnd
   }
   if (at !== end) throw damaged('location')

@@ -1,4 +1,6 @@
 import type { IndexCursor } from './element-index.js'
+import { isElementKey, Table } from './element-keys.js'
+import { damaged } from './element-values.js'
 import type { Database } from './lmdb-index.js'
 import { indexErrorOf } from './lmdb-error.js'
 
@@ -52,6 +54,7 @@ export class LmdbCursor implements IndexCursor {
     try {
       const step = this.#iterator?.next()
       this.#entry = step === undefined || step.done === true ? undefined : step.value
+      if (this.#entry !== undefined && !isPossible(this.#entry.key as Buffer)) throw damaged('key')
     } catch (error) {
       throw indexErrorOf(error)
     }
@@ -68,4 +71,9 @@ export class LmdbCursor implements IndexCursor {
     if (this.#entry === undefined) throw new Error('the cursor is at the end')
     return this.#entry
   }
+}
+
+/** LMDB gives what is on its pages: whoever takes a key apart relies on this. */
+function isPossible(key: Buffer): boolean {
+  return key[0] === Table.meta ? key.length === 1 : isElementKey(key, 0, key.length)
 }

@@ -1,5 +1,6 @@
 import * as fs from 'node:fs'
 import { checked, fsErrorOf } from '../base/errno.js'
+import { Failure } from '../base/failure.js'
 import { native, type BackgroundSync, type ChunkStage } from '../base/native.js'
 import { O } from '../base/open-flags.js'
 import type { Disk, FileFacts, OpenFor } from './disk.js'
@@ -9,7 +10,7 @@ import { LmdbIndex } from './lmdb-index.js'
 const LOCK_EX_NB = 2 | 4
 const EAGAIN = -11
 
-const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY } = fs.constants
+const { O_RDONLY, O_RDWR, O_CREAT, O_EXCL, O_NOFOLLOW, O_DIRECTORY, O_NONBLOCK } = fs.constants
 
 const openFlags: Record<OpenFor, number> = {
   reading: O_RDONLY | O_NOFOLLOW,
@@ -22,7 +23,10 @@ const openFlags: Record<OpenFor, number> = {
 /** The disk that the machine has. */
 export class RealDisk implements Disk {
   open(path: string, openFor: OpenFor): number {
-    return fs.openSync(path, openFlags[openFor], 0o600)
+    const fd = fs.openSync(path, openFlags[openFor] | O_NONBLOCK, 0o600)
+    if (openFor === 'directory' || fs.fstatSync(fd).isFile()) return fd
+    fs.closeSync(fd)
+    throw new Failure('damaged', `${path} is no regular file: remove it`)
   }
 
   close(fd: number): void {
@@ -98,7 +102,9 @@ export class RealDisk implements Disk {
   }
 
   makeDirectories(path: string): string | undefined {
-    return fs.mkdirSync(path, { recursive: true, mode: 0o700 })
+    const made = fs.mkdirSync(path, { recursive: true, mode: 0o700 })
+    if (fs.lstatSync(path).isDirectory()) return made
+    throw new Failure('damaged', `${path} is no directory of its own: remove it`)
   }
 
   syncDirectory(path: string): void {
@@ -115,7 +121,7 @@ export class RealDisk implements Disk {
   }
 
   setTimes(path: string, sec: number): void {
-    fs.utimesSync(path, sec, sec)
+    fs.lutimesSync(path, sec, sec)
   }
 
   newStage(capacityBytes: number): ChunkStage {

@@ -75,14 +75,16 @@ export class RecordScan {
     const dataStart = this.recordEnd - dataBytes
     const body = this.#reader.fill(this.#offset + recordHeaderBytes, bodyBytes)
     const { window } = this.#reader
+    // The runs lie one behind the other, so each byte is looked at once.
+    let position = dataStart
     for (let at = body; at < body + bodyBytes; at = endOfPut(window, at)) {
       if (window[at + putHeaderBytes] !== Table.chunks) continue
       const value = window.subarray(valueStartOfPut(window, at), endOfPut(window, at))
       const place = readChunkValue(value, value.length - checksumBytes)
-      const isInside =
-        place.dataOffset >= dataStart && place.dataOffset + place.dataBytes <= this.recordEnd
       if (place.dataBytes === 0) continue
-      if (!isInside) return false
+      if (place.dataOffset < position) return false
+      position = place.dataOffset + place.dataBytes
+      if (position > this.recordEnd) return false
       if (this.#reader.checksum(place.dataOffset, place.dataBytes) !== place.crc) return false
     }
     return true

@@ -93,17 +93,23 @@ export class ChunkPreserver {
     this.#preserve(object, fd, first, last - first + 1)
   }
 
-  /**
-   * The same for cutting the file to `newBytes`. Holes need nothing: the cut-off range reads as zeros
-   * afterwards, as it did, and a later write there preserves that first.
-   */
+  /** The same for cutting the file to `newBytes`. */
   beforeTruncate(object: OpenObject, fd: number, newBytes: number): void {
+    this.beforeZeros(object, fd, newBytes, Infinity)
+  }
+
+  /**
+   * The same for a range that will read as zeros. Its holes need nothing: they read as they did, and a
+   * later write there preserves that first. So it takes no longer than there is data in it.
+   */
+  beforeZeros(object: OpenObject, fd: number, from: number, to: number): void {
     if (!this.#isGuarded(object)) return
-    let offset = Math.floor(newBytes / this.chunkBytes) * this.chunkBytes
-    for (;;) {
+    const needed = Math.min(to, object.snapshotBytes)
+    let offset = Math.floor(from / this.chunkBytes) * this.chunkBytes
+    while (offset < needed) {
       const start = this.#seek(fd, offset, Seek.data)
-      if (start === undefined || start >= object.snapshotBytes) return
-      const end = this.#seek(fd, start, Seek.hole) ?? object.snapshotBytes
+      if (start === undefined || start >= needed) return
+      const end = Math.min(this.#seek(fd, start, Seek.hole) ?? needed, to)
       this.beforeWrite(object, fd, start, end - start)
       offset = end
     }

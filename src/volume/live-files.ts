@@ -153,7 +153,7 @@ export class LiveFiles {
     const { native } = this.#origin
     this.#preserver.begin().attributes(object.node).commit()
     if ((mode & (Fallocate.punchHole | Fallocate.zeroRange)) !== 0) {
-      this.#chunks.beforeWrite(object, fd, offset, length)
+      this.#chunks.beforeZeros(object, fd, offset, offset + length)
     }
     if ((mode & (Fallocate.collapseRange | Fallocate.insertRange)) !== 0) {
       checked(native.statAt(fd, '' as ByteString, this.#origin.stat), 'stat')

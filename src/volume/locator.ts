@@ -71,7 +71,10 @@ export class Locator {
     return this.#byLocation(route.object)
   }
 
-  #byLocation(object: ObjectId): OriginNode | undefined {
+  /** `tried`: objects that were looked for on the way here. A damaged store may send us in circles. */
+  #byLocation(object: ObjectId, tried = new Set<ObjectId>()): OriginNode | undefined {
+    if (tried.has(object)) return undefined
+    tried.add(object)
     const location = this.#store.location(object)
     if (location === undefined) return undefined
     if (location.isRetired) {
@@ -79,7 +82,7 @@ export class Locator {
       if (retired !== undefined) return retired
     }
     for (const place of location.places) {
-      const directory = this.#directory(place.parent)
+      const directory = this.#directory(place.parent, tried)
       const node = directory && this.#at(directory, place.name, object)
       if (node !== undefined) return node
     }
@@ -87,10 +90,10 @@ export class Locator {
   }
 
   /** Every directory above a located object is the root or has a location itself. */
-  #directory(object: ObjectId): OriginNode | undefined {
+  #directory(object: ObjectId, tried: Set<ObjectId>): OriginNode | undefined {
     const known = this.#origin.known(object)
     if (known?.type === FileType.directory && (known.hasPlace || known.heldFd >= 0)) return known
-    return this.#byLocation(object)
+    return this.#byLocation(object, tried)
   }
 
   /** The node at a name of `directory`; if it is not there, nobody may need the directory either. */

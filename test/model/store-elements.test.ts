@@ -15,6 +15,7 @@ import {
   randomAttributes,
   randomLocation,
   randomName,
+  randomType,
   temporaryDirectory,
 } from '../support/store-fixture.js'
 
@@ -110,7 +111,7 @@ class World {
         named: random.pick(this.#names),
         under: this.#label(),
       }
-      const value = { object: object(random.pick([0, ...objects])), type: random.below(16) }
+      const value = { object: object(random.pick([0, ...objects])), type: randomType(random) }
       change.addName(object(put.at), name(put.named), label(put.under), value)
       this.#naive.put({
         table: 'name',

@@ -99,5 +99,11 @@ export function randomLocation(random: Random): Location {
 export function randomName(random: Random): string {
   const length = random.isLikely(0.05) ? 255 : random.between(1, 6)
   const bytes = Array.from({ length }, () => random.pick([1, 0x2e, 0x41, 0x61, 0xc3, 0xff]))
-  return String.fromCharCode(...bytes)
+  const text = String.fromCharCode(...bytes)
+  return text === '.' || text === '..' ? `${text}a` : text
+}
+
+/** As readdir(3) has it. */
+export function randomType(random: Random): number {
+  return random.pick([0, 1, 2, 4, 6, 8, 10, 12])
 }

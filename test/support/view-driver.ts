@@ -94,9 +94,9 @@ export class ViewDriver {
     this.#count(entry.node)
   }
 
-  open(path: string): number {
+  open(path: string, flags = O.RDWR): number {
     const reply = newOpenReply()
-    this.#view.open(this.must(path), O.RDWR, caller, reply)
+    this.#view.open(this.must(path), flags, caller, reply)
     return reply.handle
   }
 
