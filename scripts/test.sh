@@ -123,6 +123,9 @@ else
   fail "native tests: no result line (exit code $code)"
 fi
 
+# Each target briefly and from one seed; `npm run fuzz` is the long run.
+check "native fuzz targets" 600 native/test/fuzz/run.sh --seconds 3
+
 # --- vitest ------------------------------------------------------------------------------------------
 
 if $isBuilt; then

@@ -40,6 +40,22 @@ void Pack(uint64_t ino, uint8_t type, std::string_view name, std::vector<std::by
 
 }  // namespace
 
+Result PackListing(std::span<const char> batch, std::vector<std::byte>& out) {
+  while (!batch.empty()) {
+    KernelEntry entry;
+    if (batch.size() <= kNameOffset) return -EIO;
+    std::memcpy(&entry, batch.data(), kNameOffset);
+    if (entry.record_bytes <= kNameOffset || entry.record_bytes > batch.size()) return -EIO;
+    const std::string_view field(batch.data() + kNameOffset, entry.record_bytes - kNameOffset);
+    const std::string_view name = field.substr(0, field.find('\0'));
+    if (name.size() == field.size() || name.empty() || name.find('/') != name.npos) return -EIO;
+    if (name.size() > UINT8_MAX) return -EOVERFLOW;
+    if (!IsDots(name)) Pack(entry.ino, entry.type, name, out);
+    batch = batch.subspan(entry.record_bytes);
+  }
+  return 0;
+}
+
 BytesResult ReadDirectory(int fd) {
   if (::lseek(fd, 0, SEEK_SET) < 0) return {-errno, {}};
   const auto batch = std::make_unique_for_overwrite<char[]>(kBatchBytes);
@@ -49,15 +65,9 @@ BytesResult ReadDirectory(int fd) {
         Uninterrupted([&] { return ::syscall(SYS_getdents64, fd, batch.get(), kBatchBytes); });
     if (filled < 0) return {filled, {}};
     if (filled == 0) return result;
-    for (Result at = 0; at < filled;) {
-      const char* const record = batch.get() + at;
-      KernelEntry entry;
-      std::memcpy(&entry, record, kNameOffset);
-      const std::string_view name(record + kNameOffset);
-      if (name.size() > UINT8_MAX) return {-EOVERFLOW, {}};
-      if (!IsDots(name)) Pack(entry.ino, entry.type, name, result.bytes);
-      at += entry.record_bytes;
-    }
+    const Result packed =
+        PackListing({batch.get(), static_cast<size_t>(filled)}, result.bytes);
+    if (packed < 0) return {packed, {}};
   }
 }
 

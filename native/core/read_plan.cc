@@ -12,8 +12,8 @@ namespace {
 
 // Numbers in JavaScript are exact up to here.
 constexpr double kWholeMax = 9007199254740992.0;
-// A run is one chunk's preserved bytes; far above any chunk, far below what would hurt to allocate.
-constexpr uint64_t kRunBytesMax = uint64_t{1} << 28;
+// A run is one chunk's preserved bytes at most, and the largest chunk has 4 MiB.
+constexpr uint64_t kRunBytesMax = uint64_t{1} << 22;
 
 // False for NaN too.
 bool IsWhole(double word) { return word >= 0 && word <= kWholeMax; }

@@ -19,6 +19,8 @@ constexpr size_t kRoomBytes = 8192;
 // The longest answer that JavaScript writes itself (a directory listing) at least.
 constexpr size_t kReplyBytesMin = 256 * 1024;
 constexpr size_t kDataBytesFirst = 128 * 1024;
+// No kernel asks for as much in one READ.
+constexpr uint32_t kReadBytesMax = 16 << 20;
 
 size_t RequestBytes(uint32_t max_write_bytes) { return max_write_bytes + kRoomBytes; }
 
@@ -75,6 +77,7 @@ bool Session::ServeInside() {
 bool Session::ServeRead() {
   if (!IsRequest(FUSE_READ, sizeof(fuse_read_in))) return false;
   const auto read = RequestAt<fuse_read_in>(kHeaderBytes);
+  if (read.size > kReadBytesMax) return false;
   const std::optional<Result> bytes = handles_.Read(read.fh, read.offset, RoomForData(read.size));
   if (!bytes) return false;
   reads_served_++;
@@ -109,6 +112,7 @@ Result Session::ReplyRead(std::span<const double> words, uint32_t piece_count, u
   ReadPlan plan;
   if (!plan.Parse(words, piece_count, plan_offset)) return -EINVAL;
   if (plan.end() - plan.start() != plan_bytes || read.offset < plan.start()) return -EINVAL;
+  if (read.size > kReadBytesMax) return -EINVAL;
   // The kernel would take a short answer for the end of the file.
   const bool is_covered = read.offset <= plan.end() && read.size <= plan.end() - read.offset;
   if (!is_covered && !reaches_end) return -EINVAL;

@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 
 #include <cstring>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -39,13 +40,13 @@ class KernelEnd {
   };
   // The next reply if there is one; waits for it only if asked to.
   std::optional<Reply> Receive(int flags = MSG_DONTWAIT) {
-    std::string bytes(1 << 20, '\0');
-    const ssize_t length = ::recv(kernel_end_.get(), bytes.data(), bytes.size(), flags);
+    if (bytes_ == nullptr) bytes_ = std::make_unique_for_overwrite<char[]>(kBytesMax);
+    const ssize_t length = ::recv(kernel_end_.get(), bytes_.get(), kBytesMax, flags);
     if (length < static_cast<ssize_t>(sizeof(fuse_out_header))) return std::nullopt;
-    bytes.resize(static_cast<size_t>(length));
     Reply reply;
-    std::memcpy(&reply.header, bytes.data(), sizeof reply.header);
-    reply.body = bytes.substr(sizeof reply.header);
+    std::memcpy(&reply.header, bytes_.get(), sizeof reply.header);
+    reply.body.assign(bytes_.get() + sizeof reply.header,
+                      static_cast<size_t>(length) - sizeof reply.header);
     return reply;
   }
   Reply Await() { return Receive(0).value(); }
@@ -88,8 +89,11 @@ class KernelEnd {
   }
 
  private:
+  static constexpr size_t kBytesMax = 1 << 20;
+
   UniqueFd session_end_;
   UniqueFd kernel_end_;
+  std::unique_ptr<char[]> bytes_;  // of the last reply
 };
 
 }  // namespace bygone::test
