@@ -5,8 +5,14 @@ import { parseRequest, messageBytesMax, replyOf } from './control-protocol.js'
 import type { ControlReply, ControlRequest } from './control-protocol.js'
 import { LineDecoder } from './line-decoder.js'
 
-/** Clients wait for their replies; more at once than this would be an accident. */
+/**
+ * Clients wait for their replies; more at once than this would be an accident. Then the one that has been
+ * silent for longest goes.
+ */
 const connectionsMax = 64
+
+/** A client says what it wants at once, and reads what it is told. */
+const patienceMs = 30_000
 
 /** Thrown by a handler that takes no more requests: the client is left to find the daemon's successor. */
 export class DaemonEnding extends Error {}
@@ -19,6 +25,8 @@ export interface ControlServerOptions {
   /** May be called concurrently, once a connection at a time; what it throws becomes the reply. */
   handle: (request: ControlRequest) => Promise<unknown>
   log: (line: string) => void
+  /** How long a client may take for a request, and to read a reply; default 30 s. */
+  patienceMs?: number
 }
 
 /**
@@ -31,6 +39,8 @@ export class ControlServer {
   readonly #options: ControlServerOptions
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
+  /** Those that are asked nothing of, the one that has been silent for longest first. */
+  readonly #silent = new Map<Socket, NodeJS.Timeout>()
   readonly #answering = new Set<Promise<void>>()
   #isListening = false
 
@@ -39,7 +49,6 @@ export class ControlServer {
     this.#server = createServer((socket) => {
       this.#accept(socket)
     })
-    this.#server.maxConnections = connectionsMax
   }
 
   /** The caller holds the store's lock: a socket that exists under this name is a dead daemon's. */
@@ -71,6 +80,7 @@ export class ControlServer {
     this.stopListening()
     while (this.#answering.size > 0) await Promise.allSettled(this.#answering)
     for (const socket of this.#sockets) socket.destroySoon()
+    for (const timer of this.#silent.values()) clearTimeout(timer)
   }
 
   #accept(socket: Socket): void {
@@ -84,8 +94,20 @@ export class ControlServer {
       socket.destroy()
       return
     }
+    if (this.#sockets.size >= connectionsMax) {
+      const [silent] = this.#silent.keys()
+      // All are waiting for their replies: this one can't be served.
+      if (silent === undefined) log('refused a control connection: there are too many')
+      const given = silent ?? socket
+      given.destroy()
+      this.#forget(given)
+      if (given === socket) return
+    }
     this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
+    socket.once('close', () => {
+      this.#forget(socket)
+    })
+    this.#awaitRequest(socket)
     void this.#serve(socket)
   }
 
@@ -96,6 +118,7 @@ export class ControlServer {
       for await (const bytes of socket as AsyncIterable<Buffer>) {
         const lines = decoder.push(bytes)
         if (lines === undefined) {
+          this.#noteAsked(socket)
           const message = `a control message is longer than ${messageBytesMax} bytes`
           // Sent before the loop is left, for leaving it destroys the socket.
           await new Promise<void>((resolve) => {
@@ -103,7 +126,12 @@ export class ControlServer {
           })
           return
         }
-        for (const line of lines) await this.#answer(line, socket)
+        for (const line of lines) {
+          // Let go meanwhile: nobody waits for what else it may have sent.
+          if (!this.#sockets.has(socket)) return
+          await this.#answer(line, socket)
+          this.#awaitRequest(socket)
+        }
       }
     } catch {
       // The connection broke: there is nobody to tell.
@@ -111,14 +139,51 @@ export class ControlServer {
     }
   }
 
+  /** From now on it has that long to send a request, however slowly it comes. */
+  #awaitRequest(socket: Socket): void {
+    this.#noteAsked(socket)
+    if (!this.#sockets.has(socket)) return
+    const timer = setTimeout(() => {
+      socket.destroy()
+    }, this.#options.patienceMs ?? patienceMs)
+    this.#silent.set(socket, timer)
+  }
+
+  #noteAsked(socket: Socket): void {
+    clearTimeout(this.#silent.get(socket))
+    this.#silent.delete(socket)
+  }
+
+  #forget(socket: Socket): void {
+    this.#noteAsked(socket)
+    this.#sockets.delete(socket)
+  }
+
   async #answer(line: string, socket: Socket): Promise<void> {
-    const answering = this.#reply(line).then((reply) => {
-      if (reply === undefined) socket.destroy()
-      else socket.write(encode(reply))
-    })
+    this.#noteAsked(socket)
+    const answering = this.#reply(line).then((reply) => this.#send(reply, socket))
     this.#answering.add(answering)
     await answering
     this.#answering.delete(answering)
+  }
+
+  /** When it is on its way: replies that nobody reads must not pile up. */
+  #send(reply: ControlReply | undefined, socket: Socket): Promise<void> | undefined {
+    if (reply === undefined) socket.destroy()
+    if (reply === undefined || socket.destroyed || socket.write(encode(reply))) return undefined
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => {
+        socket.destroy()
+      }, this.#options.patienceMs ?? patienceMs)
+      const settle = () => {
+        clearTimeout(timer)
+        socket.off('drain', settle)
+        socket.off('close', settle)
+        resolve()
+      }
+      socket.once('drain', settle)
+      socket.once('close', settle)
+    })
   }
 
   async #reply(line: string): Promise<ControlReply | undefined> {

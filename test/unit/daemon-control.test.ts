@@ -1,5 +1,6 @@
-import { mkdtempSync, rmSync, statSync } from 'node:fs'
+import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { connect } from 'node:net'
+import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
@@ -10,6 +11,8 @@ import { messageBytesMax, parseRequest } from '../../src/daemon/control-protocol
 import type { ControlRequest } from '../../src/daemon/control-protocol.js'
 import { ControlServer, DaemonEnding } from '../../src/daemon/control-server.js'
 import { LineDecoder } from '../../src/daemon/line-decoder.js'
+
+const patienceMs = 1000
 
 let directory: string
 let path: string
@@ -28,6 +31,7 @@ beforeEach(async () => {
     peerUid: () => peer,
     handle: (request) => handle(request),
     log: () => undefined,
+    patienceMs,
   })
   await server.listen()
 })
@@ -136,6 +140,84 @@ test('a client that goes before its reply harms nobody', async () => {
   expect(await reply).toBeInstanceOf(DaemonGone)
   finish('late')
   expect(await say('{"command":"volumes"}\n')).toContain('"ok":true')
+})
+
+/** A connection that is never read from, and when it is over. */
+function silentClient(): { socket: Socket; closed: Promise<unknown> } {
+  const socket = connect(path)
+  socket.on('error', () => undefined)
+  const closed = new Promise((resolve) => socket.once('close', resolve))
+  return { socket, closed }
+}
+
+test('a client that says its request byte by byte for ever is let go', async () => {
+  const { socket, closed } = silentClient()
+  socket.resume()
+  const drip = setInterval(() => socket.write('{'), 20)
+  await closed
+  clearInterval(drip)
+  expect(await say('{"command":"volumes"}\n')).toContain('"ok":true')
+})
+
+test('clients that say nothing keep nobody out, however many', async () => {
+  const silent = Array.from({ length: 100 }, silentClient)
+  await Promise.all(
+    silent.map(({ socket }) => new Promise((resolve) => socket.once('connect', resolve))),
+  )
+  expect(await say('{"command":"volumes"}\n')).toContain('"ok":true')
+  for (const { socket } of silent) socket.destroy()
+})
+
+test('a client that waits for its reply is not let go for others', async () => {
+  let finish: (value: unknown) => void = () => undefined
+  handle = (request) =>
+    request.command === 'status' ? new Promise((resolve) => (finish = resolve)) : Promise.resolve(1)
+  const asked = await client()
+  const reply = asked.request({ command: 'status', volume: 'a' })
+  const silent = Array.from({ length: 100 }, silentClient)
+  expect(await say('{"command":"volumes"}\n')).toContain('"ok":true')
+  await sleep(patienceMs * 1.5)
+  finish('late')
+  expect(await reply).toBe('late')
+  asked.close()
+  for (const { socket } of silent) socket.destroy()
+})
+
+test('requests are not taken from a client that reads no replies', async () => {
+  let asked = 0
+  handle = () => {
+    asked++
+    return Promise.resolve('x'.repeat(1 << 20))
+  }
+  const { socket } = silentClient()
+  socket.write('{"command":"volumes"}\n'.repeat(1000))
+  await expect.poll(() => asked).toBeGreaterThan(0)
+  await sleep(patienceMs * 1.5)
+  expect(asked).toBeLessThan(20)
+  socket.destroy()
+  expect(await say('{"command":"volumes"}\n')).toContain('"ok":true')
+})
+
+test('a thousand clients that break off leave nothing behind', async () => {
+  const descriptors = () => readdirSync('/proc/self/fd').length
+  await say('{"command":"volumes"}\n')
+  const before = descriptors()
+  const says = [
+    '',
+    '{"comm',
+    '{"command":"volumes"}',
+    '{"command":"volumes"}\n',
+    'x'.repeat(70_000),
+  ]
+  for (let round = 0; round < 20; round++) {
+    const clients = Array.from({ length: 50 }, silentClient)
+    for (const [at, { socket }] of clients.entries()) {
+      socket.write(says[at % says.length] ?? '', () => socket.destroy())
+    }
+    await Promise.all(clients.map(({ closed }) => closed))
+  }
+  expect(await say('{"command":"volumes"}\n')).toContain('"ok":true')
+  await expect.poll(descriptors).toBeLessThanOrEqual(before)
 })
 
 test('a daemon that ends before its reply is told from one that refuses', async () => {
