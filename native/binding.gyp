@@ -15,6 +15,7 @@
         'core/acting_as.cc',
         'core/background_sync.cc',
         'core/chunk_stage.cc',
+        'core/confinement.cc',
         'core/crc32c.cc',
         'core/creator.cc',
         'core/descriptors.cc',

@@ -1,10 +1,12 @@
 #include "core/descriptors.h"
 
 #include <fcntl.h>
+#include <linux/openat2.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "core/open_flags.h"
@@ -15,6 +17,15 @@ namespace bygone {
 Result OpenPath(const std::string& path, int flags, uint32_t mode) {
   if (path.find('\0') != std::string::npos) return -EINVAL;
   return Uninterrupted([&] { return ::open(path.c_str(), flags | O_CLOEXEC, mode); });
+}
+
+Result OpenStraight(const std::string& path, int flags) {
+  if (path.find('\0') != std::string::npos) return -EINVAL;
+  open_how how{};
+  how.flags = static_cast<uint64_t>(flags | O_CLOEXEC);
+  how.resolve = RESOLVE_NO_SYMLINKS;
+  return Uninterrupted(
+      [&] { return ::syscall(SYS_openat2, AT_FDCWD, path.c_str(), &how, sizeof how); });
 }
 
 Result Reopen(int fd, int flags) {

@@ -11,6 +11,8 @@ namespace bygone {
 // open(2) of a path of the daemon's own.
 Result OpenPath(const std::string& path, int flags, uint32_t mode);
 // Opens the object behind fd (which may be O_PATH) anew; flags as for OpenAt.
+// The same for a path in which no component may be a symbolic link: -ELOOP. Without O_CREAT.
+Result OpenStraight(const std::string& path, int flags);
 Result Reopen(int fd, int flags);
 Result Duplicate(int fd);
 Result CloseDescriptor(int fd);

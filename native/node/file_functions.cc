@@ -91,6 +91,7 @@ void ExportData(Napi::Object exports) {
 
 void ExportFileFunctions(Napi::Object exports) {
   Export<&OpenPath>(exports, "openPath");
+  Export<&OpenStraight>(exports, "openStraight");
   Export<&Reopen>(exports, "reopen");
   Export<&Duplicate>(exports, "duplicate");
   Export<&CloseDescriptor>(exports, "close");

@@ -2,6 +2,7 @@
 #include <string>
 
 #include "core/acting_as.h"
+#include "core/confinement.h"
 #include "core/creator.h"
 #include "core/descriptors.h"
 #include "core/fusermount.h"
@@ -51,6 +52,7 @@ void ExportProcessFunctions(Napi::Object exports) {
   Export<&IsolateThread>(exports, "isolateThread");
   Export<&ActAs>(exports, "actAs");
   Export<&ActAsSelf>(exports, "actAsSelf");
+  Export<&ConfineChildren>(exports, "confineChildren");
   Export<&EventFd>(exports, "eventFd");
   Export<&SignalEventFd>(exports, "signalEventFd");
   Export<&PeerUid>(exports, "peerUid");

@@ -4,7 +4,8 @@
  */
 
 /** The small files that are replaced whole (store/durable-file.ts). */
-export type ReplacedFile = 'catalog.json' | 'volume.json' | 'sessions.json' | 'state'
+export type ReplacedFile =
+  'catalog.json' | 'volume.json' | 'sessions.json' | 'pairing.json' | 'state'
 type ReplacingStep = 'begun' | 'written' | 'synced' | 'renamed' | 'durable'
 
 const replacingSteps: Record<ReplacingStep, string> = {
@@ -29,6 +30,7 @@ export const faultPoints = {
   ...replacing('catalog.json'),
   ...replacing('volume.json'),
   ...replacing('sessions.json'),
+  ...replacing('pairing.json'),
   ...replacing('state'),
 
   'journal.append.begun': 'a record is about to be written',

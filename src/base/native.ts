@@ -13,6 +13,8 @@ export interface Native {
   // --- descriptors
   /** open(2) of a path of the daemon's own (UTF-8): the origin, the store. Never one from a request. */
   openPath(path: string, flags: number, mode: number): number
+  /** The same of a directory, in a path that has no symbolic links any more: ELOOP if it has. */
+  openStraight(path: string, flags: number): number
   /**
    * openat2(2) of one component: RESOLVE_BENEATH | RESOLVE_NO_MAGICLINKS | RESOLVE_NO_XDEV. EXDEV where
    * something is mounted; ELOOP for a symlink unless O_PATH. O_DIRECT and flags that open(2)
@@ -153,6 +155,8 @@ export interface Native {
   ): number
 
   // --- processes and mounts
+  /** What this thread executes from now on has at most these capabilities (bits), and gains none. EPERM but for root. */
+  confineChildren(capabilities: number): number
   eventFd(): number
   signalEventFd(fd: number): number
   openFuse(): number

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { Failure } from '../base/failure.js'
 import { faultPoint } from '../base/fault-point.js'
+import type { Label } from '../base/ids.js'
 import type { Native } from '../base/native.js'
 import type { VolumeRecord } from '../store/catalog-data.js'
 import type {
@@ -20,6 +21,7 @@ import { checkMountPaths } from './mount-paths.js'
 import { isInside, readMountTable } from './mount-table.js'
 import type { MountEntry } from './mount-table.js'
 import { MountedVolume } from './mounted-volume.js'
+import { notesOfWriters } from './origin-writers.js'
 import { OriginDirectory } from './origin-directory.js'
 import { linkMountSocket, unlinkMountSocket } from './runtime-directory.js'
 import { takeSnapshots } from './snapshots.js'
@@ -127,6 +129,7 @@ export class Daemon {
       (name) => `${join(order.origin, name)} is hidden: the mount shows snapshots under that name`,
     )
     notes.push(...notesOfMounts(order.origin, readMountTable()))
+    notes.push(...notesOfWriters(volume.writers))
     return { volume: record.id, name: record.name, mountPoint: order.mountPoint, notes }
   }
 
@@ -144,7 +147,9 @@ export class Daemon {
     return this.#locks.run([...ids, catalog], async () => {
       const volumes = ids.map((id) => {
         const volume = this.#volume(id)
-        return { id, thread: volume.thread, flush: () => volume.flush() }
+        const doubtful = volume.doubtful()
+        const doubt = (label: Label) => volume.thread.doubt(doubtful, label)
+        return { id, thread: volume.thread, flush: () => volume.flush(), doubt }
       })
       const { store, now, log } = this.#options
       const records = await takeSnapshots(store.catalog, volumes, { memo, tags }, now)

@@ -4,6 +4,7 @@ import { delimiter, join } from 'node:path'
 import { fsErrorOf } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
 import type { Native } from '../base/native.js'
+import { O } from '../base/open-flags.js'
 import type { MountOrder } from './mount-order.js'
 import type { MountEntry } from './mount-table.js'
 
@@ -52,7 +53,11 @@ function mountAsRoot(native: Native, order: MountOrder): number {
   if (fuseFd < 0) throw fuseDeviceFailure(fsErrorOf(fuseFd, 'open /dev/fuse').code)
   const flags = (order.allowSuid ? 0 : MS_NOSUID) | (order.allowDev ? 0 : MS_NODEV)
   const options = 'rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other'
-  const result = native.mountFuse(fuseFd, mountPoint, origin, flags, options)
+  // By a descriptor: what was a directory when it was looked at may be a link by now, to anywhere.
+  const place = native.openStraight(mountPoint, O.PATH | O.DIRECTORY)
+  const by = `/proc/self/fd/${place}`
+  const result = place < 0 ? place : native.mountFuse(fuseFd, by, origin, flags, options)
+  if (place >= 0) native.close(place)
   if (result >= 0) return fuseFd
   native.close(fuseFd)
   const error = fsErrorOf(result, `mount on ${mountPoint}`)

@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { Failure } from '../base/failure.js'
 import type { FailureKind } from '../base/failure.js'
+import { native } from '../base/native.js'
+import { confineDaemon } from './confinement.js'
 import type { MountedReport } from './control-protocol.js'
 import type { MountOrder } from './mount-order.js'
 
@@ -19,6 +21,7 @@ const stderrCharactersMax = 2000
  * session of its own and keeps no directory in use.
  */
 export async function launchDaemon(order: MountOrder): Promise<MountedReport | 'served'> {
+  confineDaemon(native())
   const program = fileURLToPath(new URL('./main.js', import.meta.url))
   // The store is for those who look at the process table.
   const daemon = spawn(process.execPath, [program, order.store], {

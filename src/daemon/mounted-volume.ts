@@ -1,8 +1,10 @@
+import { statSync } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fsErrorOf } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
 import { faultPoint } from '../base/fault-point.js'
+import type { ObjectId } from '../base/ids.js'
 import type { Native } from '../base/native.js'
 import type { Log } from './daemon-log.js'
 import { failureOf } from './failure-of.js'
@@ -12,6 +14,8 @@ import { fuseType, mountAt, readMountTable } from './mount-table.js'
 import type { MountEntry } from './mount-table.js'
 import { mountUsers } from './mount-users.js'
 import type { OriginDirectory } from './origin-directory.js'
+import { originWriters } from './origin-writers.js'
+import type { MountedOrigin, OriginWriter } from './origin-writers.js'
 import { raiseReadAhead } from './read-ahead.js'
 import type { Opened, ThreadEnd, VolumeThread } from './volume-thread.js'
 
@@ -52,8 +56,12 @@ export class MountedVolume {
   /** Resolves when all of it is closed, whoever unmounted it. */
   readonly ended: Promise<ThreadEnd>
 
+  /** Who had files of the origin open for writing when it was mounted over. */
+  readonly writers: readonly OriginWriter[]
+
   readonly #native: Native
   readonly #log: Log
+  readonly #place: MountedOrigin
   #isFlushing = false
 
   private constructor(parts: MountedVolumeParts, entry: MountEntry, fuseFd: number | undefined) {
@@ -65,6 +73,10 @@ export class MountedVolume {
     this.entry = entry
     this.#native = parts.native
     this.#log = parts.log
+    const { origin, mountPoint } = parts.order
+    this.#place = { origin, device: statSync(parts.origin.root).dev, mount: entry }
+    // Beside a mount point of its own anybody may write to the origin at any time.
+    this.writers = mountPoint === origin ? originWriters(this.#place) : []
     this.ended = this.thread.ended.then(async (end) => {
       await this.#detachDead(end)
       disconnect(parts, fuseFd)
@@ -153,6 +165,15 @@ export class MountedVolume {
     await Promise.race([flushed, late]).finally(() => {
       timeout.abort()
     })
+  }
+
+  /**
+   * For a snapshot: what may still be changed behind the mount. Those that have closed it since the mount are
+   * gone for good, since the mount hides the origin; new ones can only be heirs of the others.
+   */
+  doubtful(): readonly ObjectId[] {
+    if (this.writers.length === 0) return []
+    return [...new Set(originWriters(this.#place).map(({ object }) => object))]
   }
 
   /** Unmounts as soon as nobody uses it, within the patience given; after that, all the same. */

@@ -1,4 +1,4 @@
-import { lstatSync, mkdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
+import { fstatSync, mkdirSync, rmdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { StatField, statFieldCount } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
@@ -10,7 +10,13 @@ import { codeOf } from '../store/durable-file.js'
 import { readVolumeMarker, writeVolumeMarker } from '../store/volume-marker.js'
 import type { VolumeMarker } from '../store/volume-marker.js'
 import { failureOf } from './failure-of.js'
-import { markerFile, ownDirectory, retiredDirectory } from './origin-marker.js'
+import {
+  markerFile,
+  ownDirectory,
+  pairingFile,
+  retiredDirectory,
+  retiredName,
+} from './origin-marker.js'
 import { refuseUnsuited } from './origin-suitability.js'
 import type { Undo } from './undo.js'
 
@@ -43,15 +49,16 @@ export class OriginDirectory {
    * `undo` forgets, it is what closes the origin too: the lock must outlast the removal of what was made.
    */
   static open(native: Native, path: string, undo: Undo): OriginDirectory {
-    const fd = native.openPath(path, O.PATH | O.DIRECTORY, 0)
+    const fd = native.openStraight(path, O.PATH | O.DIRECTORY)
     if (fd < 0) throw failureOf(fsErrorOf(fd, path), "can't open the origin")
     const origin = new OriginDirectory(native, path, fd)
     undo.add(() => {
       origin.close()
     })
-    makeOwnDirectories(path, origin.root, undo)
-    refuseUnsuited(native, fd, origin.root, path)
-    origin.#lockFd = lockOwnDirectory(native, fd, path)
+    const own = makeOwnDirectories(native, fd, path, undo)
+    origin.#lockFd = own
+    refuseUnsuited(native, fd, own, path)
+    lockOwnDirectory(native, own, path)
     return origin
   }
 
@@ -80,7 +87,7 @@ export class OriginDirectory {
   /** `storePath` null: the default one. */
   writeMarker(marker: Omit<VolumeMarker, 'originIno' | 'originBirth'>, undo: Undo): void {
     undo.add(() => {
-      rmSync(join(this.path, markerFile), { force: true })
+      for (const file of [markerFile, pairingFile]) rmSync(join(this.root, file), { force: true })
     })
     writeVolumeMarker(this.#fd, { ...marker, ...this.#identity() })
   }
@@ -119,30 +126,44 @@ export function makeDirectory(path: string, shown: string, undo: Undo): void {
   })
 }
 
-function makeOwnDirectories(path: string, root: string, undo: Undo): void {
-  const own = join(root, ownDirectory)
+/** A descriptor of bygone's own directory in the origin, in which that for retired files is. */
+function makeOwnDirectories(native: Native, originFd: number, path: string, undo: Undo): number {
+  const root = `/proc/self/fd/${originFd}`
   const shown = join(path, ownDirectory)
   // The origin's times are the user's data: making a directory in it changes its mtime once, at first use.
   try {
-    makeDirectory(own, shown, undo)
-    const stat = lstatSync(own)
-    if (!stat.isDirectory()) {
-      throw new Failure('usage', `${shown} is not a directory: remove it, bygone needs that name`)
+    makeDirectory(join(root, ownDirectory), join(root, ownDirectory), undo)
+    const own = openOurs(native, originFd, ownDirectory, shown)
+    try {
+      const retired = join(path, retiredDirectory)
+      makeDirectory(`/proc/self/fd/${own}/${retiredName}`, join(root, retiredDirectory), undo)
+      native.close(openOurs(native, own, retiredName, retired))
+      if (statSync(`/proc/self/fd/${own}`).dev !== statSync(root).dev) {
+        throw new Failure('failed', `${shown} must be on the origin's file system: unmount it`)
+      }
+      return own
+    } catch (error) {
+      native.close(own)
+      throw error
     }
-    // Whoever owns it could lead us anywhere by symbolic links.
-    if (stat.uid !== process.geteuid?.()) {
-      throw new Failure(
-        'failed',
-        `${shown} belongs to uid ${stat.uid}: mount the volume as that user`,
-      )
-    }
-    makeDirectory(join(root, retiredDirectory), join(path, retiredDirectory), undo)
   } catch (error) {
     throw ownDirectoryFailure(error, shown)
   }
-  if (statSync(own).dev !== statSync(root).dev) {
-    throw new Failure('failed', `${shown} must be on the origin's file system: unmount it`)
+}
+
+/** A directory that nobody else can have put there: its owner could lead us anywhere by symbolic links. */
+function openOurs(native: Native, directoryFd: number, name: string, shown: string): number {
+  const flags = O.RDONLY | O.DIRECTORY | O.NOFOLLOW
+  const fd = native.openAt(directoryFd, name as ByteString, flags, 0)
+  if (fd < 0) {
+    const error = fsErrorOf(fd, shown)
+    if (error.code !== 'ENOTDIR' && error.code !== 'ELOOP') throw error
+    throw new Failure('usage', `${shown} is not a directory: remove it, bygone needs that name`)
   }
+  const { uid } = fstatSync(fd)
+  if (uid === process.geteuid?.()) return fd
+  native.close(fd)
+  throw new Failure('failed', `${shown} belongs to uid ${uid}: mount the volume as that user`)
 }
 
 function ownDirectoryFailure(error: unknown, shown: string): Failure {
@@ -164,12 +185,9 @@ function withoutPath(error: unknown): unknown {
   return Object.assign(new Error(`${syscall ?? 'call'}: ${code}`, { cause: error }), { code })
 }
 
-function lockOwnDirectory(native: Native, originFd: number, path: string): number {
-  const flags = O.RDONLY | O.DIRECTORY | O.NOFOLLOW
-  const fd = checked(native.openAt(originFd, ownDirectory as ByteString, flags, 0), ownDirectory)
-  const result = native.flock(fd, LOCK_EX_NB)
-  if (result >= 0) return fd
-  native.close(fd)
+function lockOwnDirectory(native: Native, own: number, path: string): void {
+  const result = native.flock(own, LOCK_EX_NB)
+  if (result >= 0) return
   const error = fsErrorOf(result, `lock ${join(path, ownDirectory)}`)
   if (error.code !== 'EAGAIN') throw error
   const advice = 'wait for the other command, or unmount it first'

@@ -8,9 +8,11 @@ import type { VolumeMarker } from '../store/volume-marker.js'
 
 /** The directory in the origin's root that is bygone's own, hidden in the mount. */
 export const ownDirectory = '.bygone'
-export const retiredDirectory = join(ownDirectory, 'retired')
+export const retiredName = 'retired'
+export const retiredDirectory = join(ownDirectory, retiredName)
 export const defaultStore = join(ownDirectory, 'store')
 export const markerFile = join(ownDirectory, 'volume.json')
+export const pairingFile = join(ownDirectory, 'pairing')
 
 /** The marker of a directory that may be an origin, by its path: what is mounted over it hides it. */
 export function readMarkerAt(directory: string): VolumeMarker | undefined {

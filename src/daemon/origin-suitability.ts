@@ -13,15 +13,15 @@ const fuseMagic = 0x65735546
 
 /**
  * Refuses an origin on a file system whose files can't be told apart as snapshots need: by exact names,
- * and by inode numbers that stay. `root` leads to the origin, where bygone's own directory stands already.
+ * and by inode numbers that stay. `own` is a descriptor of bygone's own directory in it.
  */
-export function refuseUnsuited(native: Native, originFd: number, root: string, path: string): void {
+export function refuseUnsuited(native: Native, originFd: number, own: number, path: string): void {
   if (isSameFile(native, originFd, ownDirectory, ownDirectory.toUpperCase())) {
     const why = 'to which "a" and "A" are one name: snapshots could not be kept right'
     const advice = 'choose an origin on one that tells them apart'
     throw new Failure('failed', `${path} is on a file system ${why}; ${advice}`)
   }
-  if (isFuse(native, originFd) && !hasLastingNumbers(root)) {
+  if (isFuse(native, originFd) && !hasLastingNumbers(`/proc/self/fd/${own}`)) {
     const why = 'that gives its files no lasting inode numbers: snapshots would mix them up'
     const advice = 'choose an origin on a disk of this machine'
     throw new Failure('failed', `${path} is on a file system ${why}; ${advice}`)
@@ -46,8 +46,8 @@ function isFuse(native: Native, fd: number): boolean {
  * What a FUSE file system tells nobody. One that makes up a number for each name it has met does so for
  * the names of hard links too, or has no hard links.
  */
-function hasLastingNumbers(root: string): boolean {
-  const names = ['probe', 'probe-link'].map((name) => join(root, ownDirectory, name))
+function hasLastingNumbers(own: string): boolean {
+  const names = ['probe', 'probe-link'].map((name) => join(own, name))
   const [file = '', link = ''] = names
   try {
     writeFileSync(file, '')

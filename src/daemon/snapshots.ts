@@ -1,5 +1,6 @@
 import { Failure } from '../base/failure.js'
 import { faultPoint } from '../base/fault-point.js'
+import type { Label } from '../base/ids.js'
 import type { Catalog } from '../store/catalog.js'
 import { formatSnapshotName, nextSnapshotTime } from '../store/snapshot-name.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
@@ -15,6 +16,8 @@ export interface CutVolume {
   thread: Pick<VolumeThread, 'hold' | 'release' | 'cut'>
   /** Has the kernel hand over what programs changed through shared mappings. */
   flush: () => Promise<void>
+  /** While it is held: snapshot `label` and those before can't rely on what others may be changing behind the mount. */
+  doubt?: (label: Label) => Promise<void>
 }
 
 /**
@@ -39,12 +42,14 @@ export async function takeSnapshots(
   faultPoint('snapshot.flushed')
   return cutAtOnce(
     volumes.map(({ thread }) => thread),
-    () => {
+    async () => {
       const records = newRecords(catalog, volumes, memo, tags, now().getTime())
+      // Before it exists: a snapshot that shows what was changed later must not be found after a crash.
+      await Promise.all(records.map(async ({ label }, at) => volumes[at]?.doubt?.(label)))
       catalog.addSnapshots(
         records.map((record, at) => ({ volumeId: volumes[at]?.id ?? '', record })),
       )
-      return Promise.resolve(records)
+      return records
     },
   )
 }

@@ -1,4 +1,4 @@
-import { existsSync, rmSync, statSync } from 'node:fs'
+import { chmodSync, existsSync, readdirSync, rmSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { fsErrorOf } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
@@ -58,18 +58,19 @@ export class StoreDirectory {
     } catch (error) {
       throw failureOf(error, "can't make the store")
     }
-    const fd = native.openPath(path, O.PATH | O.DIRECTORY, 0)
+    const fd = native.openStraight(path, O.PATH | O.DIRECTORY)
     if (fd < 0) throw failureOf(fsErrorOf(fd, path), "can't open the store")
     undo.add(() => {
       native.close(fd)
     })
     const root = rootOf(fd)
+    makeOurs(root, path)
     const hasLockFile = existsSync(join(root, lockFile))
     const lock = StoreLock.take(native, root, path)
     undo.add(() => {
       lock.release()
     })
-    if (!existsSync(join(root, catalogFile))) removeWhenUndone(path, hasLockFile, undo)
+    if (!existsSync(join(root, catalogFile))) removeWhenUndone(root, hasLockFile, undo)
     const log = new DaemonLog(join(root, 'daemon.log'), () => new Date())
     const catalog = openCatalog(root, path)
     return new StoreDirectory(native, path, fd, lock, catalog, log)
@@ -93,12 +94,32 @@ export class StoreDirectory {
 /** In the order in which they come about; taken back the other way round, under the lock to the end. */
 const ownFiles = [lockFile, 'daemon.log', catalogFile, 'volumes']
 
-/** The store is new: its directory is the user's, perhaps, but what is in it now is ours. */
-function removeWhenUndone(path: string, hasLockFile: boolean, undo: Undo): void {
+/** Whoever else could write to it may have put there what leads us, or LMDB, to anywhere. */
+function makeOurs(root: string, path: string): void {
+  const { uid, mode } = statSync(root)
+  if (uid !== process.geteuid?.()) {
+    const advice = 'mount as that user, or choose another --store'
+    throw new Failure('failed', `the store ${path} belongs to uid ${uid}: ${advice}`)
+  }
+  if ((mode & 0o077) === 0) return
+  chmodSync(root, 0o700)
+  if ((mode & 0o022) === 0 || readdirSync(root).length === 0) return
+  const advice = 'look at what is in it, and mount again'
+  throw new Failure(
+    'failed',
+    `the store ${path} could be written to by others (it is mode 0700 now): ${advice}`,
+  )
+}
+
+/**
+ * The store is new: its directory is the user's, perhaps, but what is in it now is ours. By the descriptor, for
+ * by its path another directory may be found by then.
+ */
+function removeWhenUndone(root: string, hasLockFile: boolean, undo: Undo): void {
   for (const name of ownFiles) {
-    if (name === lockFile ? hasLockFile : existsSync(join(path, name))) continue
+    if (name === lockFile ? hasLockFile : existsSync(join(root, name))) continue
     undo.add(() => {
-      rmSync(join(path, name), { recursive: true, force: true })
+      rmSync(join(root, name), { recursive: true, force: true })
     })
   }
 }

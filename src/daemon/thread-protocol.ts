@@ -1,5 +1,6 @@
 import type { ErrnoCode } from '../base/errno.js'
 import type { FailureKind } from '../base/failure.js'
+import type { Label, ObjectId } from '../base/ids.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
 import type { Durability, Transport } from './mount-order.js'
 
@@ -25,6 +26,8 @@ export type ToVolumeThread =
   | { type: 'serve-fuse-native'; mountPoint: string; source: string; allowOther: boolean }
   /** Finish what is under way, and what a sync of the mount has set off; answer `held` and begin nothing until `cut` or `release`. */
   | { type: 'hold'; id: number }
+  /** While it is held: the snapshot `label` to come can't rely on what the origin holds of these; answer `doubted`. */
+  | { type: 'doubt'; objects: readonly ObjectId[]; label: Label }
   | { type: 'cut'; record: SnapshotRecord }
   | { type: 'release' }
   | { type: 'status'; id: number }
@@ -42,6 +45,7 @@ export type FromVolumeThread =
   /** The fuse-native transport has mounted. */
   | { type: 'serving' }
   | { type: 'held'; id: number }
+  | { type: 'doubted' }
   | { type: 'cut-done' }
   | { type: 'status'; id: number; status: ThreadStatus }
   | { type: 'snapshot-wanted'; tag: string }

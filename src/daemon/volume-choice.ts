@@ -62,7 +62,7 @@ function newVolume(store: StoreDirectory, order: MountOrder, undo: Undo): Volume
     createdAtMs: Date.now(),
   })
   undo.add(() => {
-    rmSync(join(store.path, 'volumes', record.id), { recursive: true, force: true })
+    rmSync(join(store.root, 'volumes', record.id), { recursive: true, force: true })
     catalog.removeVolume(record.id)
   })
   return record

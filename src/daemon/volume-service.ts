@@ -1,5 +1,6 @@
 import { FsError } from '../base/errno.js'
 import { RequestParked } from '../fuse/file-system.js'
+import type { Label, ObjectId } from '../base/ids.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
 import type { ThreadInbox } from './thread-inbox.js'
 import type { FromVolumeThread, ThreadStatus, ToVolumeThread } from './thread-protocol.js'
@@ -7,6 +8,8 @@ import type { FromVolumeThread, ThreadStatus, ToVolumeThread } from './thread-pr
 export interface VolumeServiceOptions {
   inbox: Pick<ThreadInbox, 'poll' | 'take'>
   post: (message: FromVolumeThread) => void
+  /** The snapshot `label` to come can't rely on what the origin holds of these. */
+  doubt: (objects: readonly ObjectId[], label: Label) => void
   /** From now on the newest snapshot is `record`. */
   cut: (record: SnapshotRecord) => void
   status: () => ThreadStatus
@@ -52,6 +55,10 @@ export class VolumeService {
       case 'hold':
         if (this.#options.isCatchingUp()) this.#holdIdNext = message.id
         else this.#hold(message.id)
+        break
+      case 'doubt':
+        this.#options.doubt(message.objects, message.label)
+        post({ type: 'doubted' })
         break
       case 'status':
         post({ type: 'status', id: message.id, status: status() })

@@ -1,6 +1,7 @@
 import { Worker } from 'node:worker_threads'
 import type { ErrnoCode } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
+import type { Label, ObjectId } from '../base/ids.js'
 import type { Native } from '../base/native.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
 import type { Log } from './daemon-log.js'
@@ -119,6 +120,14 @@ export class VolumeThread {
     this.#send({ type: 'release' })
   }
 
+  /** While it is held. */
+  async doubt(objects: readonly ObjectId[], label: Label): Promise<void> {
+    if (objects.length === 0) return
+    const done = this.#pending.expect<undefined>('doubt')
+    this.#send({ type: 'doubt', objects, label })
+    await done
+  }
+
   /** Ends a hold. Must not fail: the catalog says already that the snapshot exists. */
   cut(record: SnapshotRecord): Promise<void> {
     const done = this.#pending.expect<undefined>('cut')
@@ -174,6 +183,9 @@ export class VolumeThread {
         break
       case 'held':
         this.#pending.answer(`held ${message.id}`, undefined)
+        break
+      case 'doubted':
+        this.#pending.answer('doubt', undefined)
         break
       case 'cut-done':
         this.#pending.answer('cut', undefined)

@@ -10,9 +10,12 @@ import { native } from '../base/native.js'
 import { O } from '../base/open-flags.js'
 import { fuseNativeLimits, mountFuseNative } from '../fuse/fuse-native-transport.js'
 import { runNativeTransport } from '../fuse/native-transport.js'
+import { Pairing } from '../store/pairing.js'
+import { realDisk } from '../store/real-disk.js'
 import { VolumeStore } from '../store/volume-store.js'
 import { FlushMarker } from '../view/flush-marker.js'
 import { VolumeView } from '../view/volume-view.js'
+import { bygoneDirectory } from '../volume/hidden-names.js'
 import { TreeVolume } from '../volume/tree-volume.js'
 import { failureOf } from './failure-of.js'
 import { HeapCare } from './heap-care.js'
@@ -49,9 +52,11 @@ async function run(): Promise<void> {
   const syncFd = checked(native().reopen(originFd, O.RDONLY | O.DIRECTORY), 'open the origin')
   const store = VolumeStore.open({ directory: storeDirectory, durability })
   try {
+    const own = `/proc/self/fd/${originFd}/${bygoneDirectory}`
+    const pairing = Pairing.open(realDisk, storeDirectory, own)
     const volume = TreeVolume.open({ originFd, store, chunkBytes, snapshots })
     try {
-      await open(volume, store, isMountedOver)
+      await open(volume, store, pairing, isMountedOver)
     } finally {
       volume.close()
     }
@@ -65,7 +70,12 @@ async function run(): Promise<void> {
   native().close(syncFd)
 }
 
-async function open(volume: TreeVolume, store: VolumeStore, isMountedOver: boolean): Promise<void> {
+async function open(
+  volume: TreeVolume,
+  store: VolumeStore,
+  pairing: Pairing,
+  isMountedOver: boolean,
+): Promise<void> {
   const heapCare = new HeapCare(garbageCollector())
   const flushMarker = new FlushMarker(
     (pid) => existsSync(`/proc/self/task/${pid}`),
@@ -74,6 +84,9 @@ async function open(volume: TreeVolume, store: VolumeStore, isMountedOver: boole
   const service: VolumeService = new VolumeService({
     inbox,
     post,
+    doubt: (objects, label) => {
+      volume.drift.doubt(objects, label)
+    },
     cut: (record) => {
       volume.cut(record)
       faultPoint('snapshot.cut')
@@ -98,20 +111,22 @@ async function open(volume: TreeVolume, store: VolumeStore, isMountedOver: boole
   const order = orderToServe(service)
   if (order.type === 'stop') return
   // After the mount is there, if it can be: from then on it hides the origin.
+  pairing.renew()
   volume.beginSession()
   faultPoint('mount.session')
   if (order.type === 'serve') serveNative(view, volume, service, order.fuseFd)
   else if (order.type === 'serve-fuse-native') await serveFuseNative(view, service, order)
   else throw new Error(`'${order.type}' came before the order to serve`)
   faultPoint('unmount.kernel')
-  endSession(volume)
+  endSession(volume, pairing)
   faultPoint('unmount.session')
 }
 
 /** If this can't be written (the disk is full), the next session knows less of what happened before it. */
-function endSession(volume: TreeVolume): void {
+function endSession(volume: TreeVolume, pairing: Pairing): void {
   try {
     volume.endSession()
+    pairing.renew()
   } catch (error) {
     log(failureOf(error, 'the end of the session was not noted').message)
   }

@@ -3,7 +3,7 @@ import type { ByteString } from '../base/bytes.js'
 import { FsError, isErrno } from '../base/errno.js'
 import type { Label, ObjectId } from '../base/ids.js'
 import { O } from '../base/open-flags.js'
-import type { AttributesReply, Entry, OpenReply } from '../fuse/file-system.js'
+import type { AttributesReply, Caller, Entry, OpenReply } from '../fuse/file-system.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
 import { pastInodeNumber } from '../volume/past-node.js'
 import type { InodeNumber, PastNode } from '../volume/past-node.js'
@@ -14,6 +14,7 @@ import type { DirectorySource } from './directory-stream.js'
 import type { HandleTable } from './handle-table.js'
 import type { NodeTable } from './node-table.js'
 import { ttlForeverMs } from './options.js'
+import { maySearch } from './search-permission.js'
 
 /**
  * The snapshots of a mount. All of it may be remembered for ever.
@@ -41,18 +42,20 @@ export class PastView {
 
   /**
    * Fills entry for the directory that a path leads to in a snapshot, and counts a lookup. `wayIn` tells
-   * the ways apart by which the kernel comes there.
+   * the ways apart by which the kernel comes there. EACCES where the caller could not have come by that path then.
    */
   enterSnapshot(
     record: SnapshotRecord,
     wayIn: string,
     path: readonly ByteString[],
+    caller: Caller,
     entry: Entry,
   ): void {
     const tree = this.#tree(record, wayIn)
     let node = tree.root
     try {
       for (const step of path) {
+        this.#assertSearchable(node, caller)
         const next = tree.lookup(node, step)
         if (next === undefined) throw new FsError('ENOENT', 'the snapshot has no such directory')
         node = next
@@ -117,6 +120,14 @@ export class PastView {
     this.#keys.delete(tree)
   }
 
+  #assertSearchable(directory: PastNode, caller: Caller): void {
+    const { tree } = directory
+    tree.attributes(directory, this.#attributes)
+    if (!maySearch(this.#attributes, aclOf(directory), caller)) {
+      throw new FsError('EACCES', 'the caller may not search a directory above it')
+    }
+  }
+
   /** The tree of a snapshot under one way in. */
   #tree(record: SnapshotRecord, wayIn: string): PastTree {
     const key = `${wayIn}:${record.label}`
@@ -170,4 +181,13 @@ function numberOf(label: Label, node: PastNode): InodeNumber {
   const number = { high: 0, low: 0 }
   pastInodeNumber(label, node.object, number)
   return number
+}
+
+function aclOf(directory: PastNode): Uint8Array | undefined {
+  try {
+    return directory.tree.getXattr(directory, 'system.posix_acl_access' as ByteString)
+  } catch (error) {
+    if (isErrno(error, 'ENODATA', 'EOPNOTSUPP')) return undefined
+    throw error
+  }
 }

@@ -4,7 +4,7 @@ import type { ByteString } from '../base/bytes.js'
 import { FsError } from '../base/errno.js'
 import type { Label } from '../base/ids.js'
 import { RequestParked } from '../fuse/file-system.js'
-import type { AttributesReply, Entry, OpenReply } from '../fuse/file-system.js'
+import type { AttributesReply, Caller, Entry, OpenReply } from '../fuse/file-system.js'
 import { plainSnapshotName } from '../store/snapshot-name.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
 import { snapshotPrefix } from '../volume/hidden-names.js'
@@ -79,17 +79,17 @@ export class SnapshotsView {
   }
 
   /** A name in `.snapshots`: a plain name or a tag. */
-  lookup(name: ByteString, entry: Entry): void {
+  lookup(name: ByteString, caller: Caller, entry: Entry): void {
     const text = textOf(name)
     const record = this.#volume.snapshots.findLast(
       (each) => plainSnapshotName(each.name) === text || each.tags.includes(text),
     )
     if (record === undefined) throw new FsError('ENOENT', `no snapshot ${text}`)
-    this.#past.enterSnapshot(record, `.snapshots/${name}`, [], entry)
+    this.#past.enterSnapshot(record, `.snapshots/${name}`, [], caller, entry)
     entry.entryTtlMs = 0
   }
 
-  take(name: ByteString, entry: Entry): void {
+  take(name: ByteString, caller: Caller, entry: Entry): void {
     const tag = textOf(name)
     if (!tagPattern.test(tag) || byteStringOfText(tag) !== name) {
       throw new FsError('EINVAL', `${tag} can't be a tag`)
@@ -108,7 +108,7 @@ export class SnapshotsView {
       if (error instanceof RequestParked) this.#asked.add(tag)
       throw error
     }
-    this.lookup(name, entry)
+    this.lookup(name, caller, entry)
   }
 
   openDirectory(reply: OpenReply): void {

@@ -85,7 +85,7 @@ export class VolumeView implements FileSystem {
     }
   }
 
-  lookup(parent: number, name: ByteString, _caller: Caller, entry: Entry): void {
+  lookup(parent: number, name: ByteString, caller: Caller, entry: Entry): void {
     if (name === self) {
       this.#enterAgain(parent, entry)
       return
@@ -98,9 +98,9 @@ export class VolumeView implements FileSystem {
     if (directory instanceof PastNode) {
       this.#past.lookup(directory, name, entry)
     } else if (directory instanceof SnapshotsNode) {
-      this.#snapshots.lookup(name, entry)
+      this.#snapshots.lookup(name, caller, entry)
     } else if (name.startsWith(snapshotPrefix) || name === latestName) {
-      this.#lookupSnapshot(directory, name, entry)
+      this.#lookupSnapshot(directory, name, caller, entry)
     } else if (directory === this.#volume.origin.root && name === snapshotsDirectory) {
       this.#snapshots.enterDirectory(entry)
     } else if (directory === this.#volume.origin.root && name === bygoneDirectory) {
@@ -156,7 +156,7 @@ export class VolumeView implements FileSystem {
 
   mkdir(parent: number, name: ByteString, mode: number, caller: Caller, entry: Entry): void {
     if (this.#nodes.get(parent) instanceof SnapshotsNode) {
-      this.#snapshots.take(name, entry)
+      this.#snapshots.take(name, caller, entry)
       return
     }
     const directory = this.#parentOfNew(parent, name)
@@ -435,7 +435,7 @@ export class VolumeView implements FileSystem {
    * `@GMT-…` or `@latest` in a live directory: the same directory as that snapshot has it, by path. Below the
    * root a file of the user's that is really called so comes first.
    */
-  #lookupSnapshot(directory: OriginNode, name: ByteString, entry: Entry): void {
+  #lookupSnapshot(directory: OriginNode, name: ByteString, caller: Caller, entry: Entry): void {
     const isRoot = directory === this.#volume.origin.root
     if (!isRoot && this.#volume.origin.statName(directory, name)) {
       this.#live.lookup(directory, name, entry)
@@ -444,7 +444,7 @@ export class VolumeView implements FileSystem {
     const record = this.#snapshots.named(name)
     if (record === undefined) throw new FsError('ENOENT', 'no such snapshot')
     const wayIn = isRoot && name !== latestName ? '' : `${directory.object}/${name}`
-    this.#past.enterSnapshot(record, wayIn, pathOf(directory), entry)
+    this.#past.enterSnapshot(record, wayIn, pathOf(directory), caller, entry)
     // What is newest changes; and below another directory the path may come to lead elsewhere.
     if (!isRoot || name === latestName) entry.entryTtlMs = 0
   }

@@ -14,7 +14,7 @@ export function isInGroup(caller: GroupMember, gid: number): boolean {
 }
 
 /** None of a process that can't be seen: it is then treated as a member of its own group only. */
-function supplementaryGroups(pid: number): number[] {
+export function supplementaryGroups(pid: number): number[] {
   const groups = statusField(pid, 'Groups') ?? ''
   return (groups.match(/\d+/g) ?? []).map(Number)
 }

@@ -21,6 +21,7 @@ export class Drift {
   readonly #store: VolumeStore
   readonly #origin: Origin
   #gaps: readonly Gap[] = []
+  #hasDoubts = false
 
   constructor(store: VolumeStore, origin: Origin) {
     this.#store = store
@@ -37,12 +38,24 @@ export class Drift {
   }
 
   /**
+   * Snapshot `label`, which is about to be cut, and all older ones can't rely on what the origin holds of these objects:
+   * somebody has them open beside the mount.
+   */
+  doubt(objects: readonly ObjectId[], label: Label): void {
+    if (objects.length === 0) return
+    const change = this.#store.change()
+    for (const object of objects) change.addDrift(object, label)
+    this.#store.commit(change)
+    this.#hasDoubts = true
+  }
+
+  /**
    * `node` is about to be changed: adds to the change what must be known of it afterwards; once that is
    * committed the node is looked over. Returns the newest label whose snapshots have lost what they
    * still had in the origin; 0: none.
    */
   note(node: OriginNode, change: Change): Label | 0 {
-    if (this.#gaps.length === 0) return 0
+    if (this.#isSure) return 0
     const known = this.#store.drift(node.object)
     if (node.isLookedOver) return known
     this.#origin.statNode(node)
@@ -54,7 +67,7 @@ export class Drift {
 
   /** Whether snapshot `label` can't rely on what the origin holds of the object. `stat` was filled for it. */
   hasDrifted(object: ObjectId, label: Label): boolean {
-    if (this.#gaps.length === 0) return false
+    if (this.#isSure) return false
     return this.#labelOf('ctime') >= label || this.#store.drift(object) >= label
   }
 
@@ -65,6 +78,11 @@ export class Drift {
   /** Whether what `stat` was filled for came into being unseen after snapshot `label`. */
   isBornUnseen(label: Label): boolean {
     return this.#labelOf('btime') >= label
+  }
+
+  /** Nothing was ever changed unseen. */
+  get #isSure(): boolean {
+    return this.#gaps.length === 0 && !this.#hasDoubts
   }
 
   #labelOf(time: 'ctime' | 'btime'): Label | 0 {

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { FsError } from '../base/errno.js'
 import type { ByteString } from '../base/bytes.js'
 import type { Label } from '../base/ids.js'
@@ -98,7 +99,10 @@ export class TreeVolume {
     const flags = O.PATH | O.DIRECTORY | O.NOFOLLOW
     const own = checked(addon.openAt(options.originFd, bygoneDirectory, flags, 0), '.bygone')
     const retired = addon.openAt(own, 'retired' as ByteString, flags, 0)
+    const isOurs = isOwnedByUs(own) && (retired < 0 || isOwnedByUs(retired))
     addon.close(own)
+    if (!isOurs)
+      throw new FsError('EPERM', 'somebody has put a directory of his in the place of .bygone')
     admitAllProjects(addon, checked(retired, '.bygone/retired'))
     return new TreeVolume(options, retired)
   }
@@ -203,4 +207,8 @@ export class TreeVolume {
   close(): void {
     this.origin.close()
   }
+}
+
+function isOwnedByUs(fd: number): boolean {
+  return statSync(`/proc/self/fd/${fd}`).uid === process.geteuid?.()
 }

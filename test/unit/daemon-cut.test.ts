@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { FsError } from '../../src/base/errno.js'
-import type { Label } from '../../src/base/ids.js'
+import type { Label, ObjectId } from '../../src/base/ids.js'
 import { cutAtOnce } from '../../src/daemon/cut.js'
 import type { FromVolumeThread, ToVolumeThread } from '../../src/daemon/thread-protocol.js'
 import { VolumeService } from '../../src/daemon/volume-service.js'
@@ -74,6 +74,7 @@ function service(
   const made = new VolumeService({
     inbox,
     post: (message: FromVolumeThread) => log.push(message),
+    doubt: (objects, each) => log.push(`doubt ${objects.join(' ')} ${each}`),
     cut: (each) => log.push(`cut ${each.label}`),
     status: () => ({ negotiated: {}, gauges: {} }),
     idle: () => log.push('idle'),
@@ -81,6 +82,22 @@ function service(
   })
   return { made, log }
 }
+
+test('what others may be changing is noted before the cut', () => {
+  const { made, log } = service([
+    { type: 'hold', id: 1 },
+    { type: 'doubt', objects: [7, 8] as ObjectId[], label: 1 as Label },
+    { type: 'cut', record: record(1) },
+  ])
+  expect(made.onWake()).toBe('continue')
+  expect(log).toEqual([
+    { type: 'held', id: 1 },
+    'doubt 7 8 1',
+    { type: 'doubted' },
+    'cut 1',
+    { type: 'cut-done' },
+  ])
+})
 
 test('a held volume does nothing until the cut', () => {
   const { made, log } = service([

@@ -1,0 +1,16 @@
+#include "core/confinement.h"
+
+#include <sys/prctl.h>
+
+namespace bygone {
+
+Result ConfineChildren(uint64_t capabilities) {
+  // As many as this kernel knows.
+  for (int capability = 0; ::prctl(PR_CAPBSET_READ, capability, 0, 0, 0) >= 0; capability++) {
+    if ((capabilities >> capability & 1) != 0) continue;
+    if (::prctl(PR_CAPBSET_DROP, capability, 0, 0, 0) != 0) return -errno;
+  }
+  return ResultOf(::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0));
+}
+
+}  // namespace bygone
