@@ -221,6 +221,10 @@ export class Daemon {
       this.#isMounting = true
       const undo = new Undo()
       try {
+        const predecessors = [...this.#mounted.values()].filter(
+          (volume) => volume.order.origin === order.origin,
+        )
+        for (const predecessor of predecessors) await predecessor.finishUnmounted()
         await checkMountPaths(order)
         checkMountAbility(order)
         const origin = OriginDirectory.open(this.#options.native, order.origin, undo)

@@ -143,6 +143,12 @@ export class MountedVolume {
     if (!end.isClean) throw end.failure
   }
 
+  /** umount(8) does not wait for the end of what it has unmounted; a successor has to, if only for so long. */
+  async finishUnmounted(): Promise<void> {
+    const isMounted = readMountTable().some(({ mountId }) => mountId === this.entry.mountId)
+    if (!isMounted) await within(this.ended, lastSyncMsMax)
+  }
+
   /**
    * Has the kernel hand over what programs changed through shared mappings and have not synced. What cannot be reached
    * that way (something else is mounted over it by now) stays the kernel's, as a crash would leave it.

@@ -1,6 +1,7 @@
 import { readdirSync } from 'node:fs'
 import { expect, test, vi } from 'vitest'
-import { run } from '../support/command.js'
+import { run, succeed } from '../support/command.js'
+import { Faults } from '../support/faults.js'
 import { describeMount } from '../support/requirements.js'
 import { TestVolume } from '../support/test-volume.js'
 
@@ -28,6 +29,17 @@ describeMount('mounting and unmounting', () => {
       await volume.mount()
     }
     expect(volume.mounts()).toEqual([volume.live])
+  })
+
+  test('works right after umount(8), which does not wait for the daemon', async () => {
+    const volume = new TestVolume()
+    volume.variables = new Faults(volume.directory, 'unmount.closed=delay:4000').variables
+    await volume.mount()
+    const name = await volume.snapshot()
+    await succeed('umount', [volume.live], { deadlineMs: 10_000 })
+    await volume.mount()
+    expect(volume.mounts()).toEqual([volume.live])
+    expect(await volume.snapshots()).toEqual([name])
   })
 
   test('holds no descriptor of the caller of mount', async () => {
