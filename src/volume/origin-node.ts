@@ -1,11 +1,6 @@
 import type { ObjectId } from '../base/ids.js'
 import type { ByteString } from '../base/bytes.js'
-
-/** A name that leads to a node: an entry of a directory of the origin. */
-export interface Place {
-  readonly parent: OriginNode
-  readonly name: ByteString
-}
+import { Places } from './places.js'
 
 const nowhere = '' as ByteString
 
@@ -33,7 +28,7 @@ export class OriginNode {
   parent: OriginNode | undefined
   name: ByteString
   /** Further live names that were looked up (hard links). */
-  otherPlaces: Place[] | undefined
+  otherPlaces: Places | undefined
 
   /** How many nodes and handles need this one; it stays known while any does. */
   references = 0
@@ -72,25 +67,19 @@ export class OriginNode {
       this.parent = parent
       this.name = name
     } else {
-      this.otherPlaces ??= []
-      if (this.otherPlaces.some((place) => place.parent === parent && place.name === name)) return
-      this.otherPlaces.push({ parent, name })
+      this.otherPlaces ??= new Places()
+      if (!this.otherPlaces.add(parent, name)) return
     }
     parent.references++
   }
 
   removePlace(parent: OriginNode, name: ByteString): void {
     if (this.parent === parent && this.name === name) {
-      const next = this.otherPlaces?.shift()
+      const next = this.otherPlaces?.take()
       this.parent = next?.parent
       this.name = next?.name ?? nowhere
-    } else {
-      const index =
-        this.otherPlaces?.findIndex((place) => place.parent === parent && place.name === name) ?? -1
-      if (index < 0) return
-      this.otherPlaces?.splice(index, 1)
-    }
-    if (this.otherPlaces?.length === 0) this.otherPlaces = undefined
+    } else if (this.otherPlaces?.remove(parent, name) !== true) return
+    if (this.otherPlaces?.isEmpty === true) this.otherPlaces = undefined
     parent.references--
   }
 }

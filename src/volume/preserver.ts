@@ -10,7 +10,8 @@ import type { Births } from './births.js'
 import type { Drift } from './drift.js'
 import type { Epoch } from './epoch.js'
 import type { Origin } from './origin.js'
-import type { OriginNode, Place } from './origin-node.js'
+import type { OriginNode } from './origin-node.js'
+import type { Place } from './places.js'
 
 /** The name it has now, the one before, and the one a half-done exchange may have left. */
 const placesMax = 3

@@ -4,7 +4,8 @@ import { checked, FsError, fsErrorOf, isErrno } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
 import { Rename } from '../base/open-flags.js'
 import type { Origin } from './origin.js'
-import type { OriginNode, Place } from './origin-node.js'
+import type { OriginNode } from './origin-node.js'
+import type { Place } from './places.js'
 
 /**
  * Keeps what the live tree removes and a snapshot needs: by a rename into the retired directory, so

@@ -1,8 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { ObjectId } from '../../src/base/ids.js'
+import { Random, seedOfThisRun } from '../support/random.js'
 import { VolumeWorld } from '../support/volume-world.js'
 
-describe('names of the live tree', () => {
+const seed = seedOfThisRun()
+
+describe(`names of the live tree: BYGONE_SEED=${seed}`, () => {
   let world: VolumeWorld
   beforeEach(() => {
     world = new VolumeWorld(4096)
@@ -41,6 +44,36 @@ describe('names of the live tree', () => {
     world.driver.forgetAll()
     expect(world.driver.find('two')?.attributes.nlink).toBe(1)
     expect(world.driver.find(`${name}/two`)?.attributes.nlink).toBe(2)
+  })
+
+  test('a file with many names is the same by each of them, whichever others come and go', () => {
+    const random = new Random(seed)
+    const { driver } = world
+    const directories = ['', 'one', 'two']
+    for (const directory of directories.slice(1)) driver.mkdir('', directory)
+    driver.close(driver.create('', 'file', 0o600))
+    const node = driver.must('file')
+    const names = new Set(['file'])
+    for (let step = 0; step < 600; step++) {
+      const directory = random.pick(directories)
+      const name = `${random.below(20)}`
+      const path = directory === '' ? name : `${directory}/${name}`
+      if (!names.has(path)) {
+        driver.link(random.pick([...names]), directory, name)
+        names.add(path)
+      } else if (names.size > 1) {
+        driver.unlink(directory, name)
+        names.delete(path)
+      }
+      expect(driver.attributesOf(node).nlink).toBe(names.size)
+    }
+    for (const path of names) expect(driver.must(path)).toBe(node)
+    for (const path of names) {
+      expect(driver.attributesOf(node).nlink).toBeGreaterThan(0)
+      const [directory, name] = path.includes('/') ? path.split('/') : ['', path]
+      driver.unlink(directory ?? '', name ?? '')
+    }
+    expect(driver.attributesOf(node).nlink).toBe(0)
   })
 
   test('a file made without a name is in the snapshots after it got one, and in no earlier', () => {
