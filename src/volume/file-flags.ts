@@ -10,6 +10,10 @@ import type { Preserver } from './preserver.js'
 /** FS_CASEFOLD_FL: names that differ only in case are one name from then on. */
 const caseFold = 0x40000000
 
+/** FS_IMMUTABLE_FL, FS_APPEND_FL */
+const immutableOrAppendOnly = 0x10 | 0x20
+const flagsBytes = 4
+
 /** FS_XFLAG_PROJINHERIT: only files of the directory's own project may be moved into it. */
 const projectInherit = 0x200
 const extendedBytes = 28
@@ -66,6 +70,16 @@ export function admitAllProjects(native: Native, fd: number): void {
     native.fileFlags(opened, FileFlagsCommand.setExtended, value)
   }
   native.close(opened)
+}
+
+/** Whether flags forbid that a directory, or what is in it, loses its name. `fd`: O_PATH will do. */
+export function isNameFixed(native: Native, fd: number): boolean {
+  const opened = native.reopen(fd, O.RDONLY | O.DIRECTORY)
+  if (opened < 0) return false
+  const value = new Uint8Array(flagsBytes)
+  const isKnown = native.fileFlags(opened, FileFlagsCommand.get, value) >= 0
+  native.close(opened)
+  return isKnown && (flagsOf(value) & immutableOrAppendOnly) !== 0
 }
 
 function flagsOf(value: Uint8Array): number {

@@ -6,6 +6,7 @@ import { AT_REMOVEDIR, O, Rename } from '../base/open-flags.js'
 import { actingAs } from './acting-as.js'
 import type { Identity } from './acting-as.js'
 import type { Births } from './births.js'
+import { isNameFixed } from './file-flags.js'
 import type { Origin } from './origin.js'
 import type { OriginNode } from './origin-node.js'
 import type { Place } from './places.js'
@@ -156,7 +157,7 @@ export class LiveNames {
     try {
       if (node.type !== FileType.directory) throw new FsError('ENOTDIR', 'rmdir of a file')
       if (node.isForeign) throw new FsError('EBUSY', 'something is mounted here')
-      this.#assertEmpty(node)
+      this.#assertEmpty(node, parent)
       this.#remove(node, { parent, name }, AT_REMOVEDIR)
     } finally {
       this.#origin.release(node)
@@ -215,7 +216,7 @@ export class LiveNames {
     flags: number,
     caller: Identity,
   ): void {
-    if (target?.type === FileType.directory) this.#assertEmpty(target)
+    if (target?.type === FileType.directory) this.#assertEmpty(target, to.parent)
     const isTargetKept = target !== undefined && !this.#births.isBorn(target)
     const preserver = this.#preserver.begin()
     preserver.name(from.parent, from.name).name(to.parent, to.name)
@@ -299,13 +300,18 @@ export class LiveNames {
     return node
   }
 
-  #assertEmpty(directory: OriginNode): void {
-    const { native } = this.#origin
+  /** Flags that forbid the removal come first, as they do to the origin's file system. */
+  #assertEmpty(directory: OriginNode, parent: OriginNode): void {
+    const { native, directories } = this.#origin
     const fd = this.#origin.open(directory, O.RDONLY | O.DIRECTORY)
     try {
       const listing = native.readDirectory(fd)
       if (typeof listing === 'number') throw fsErrorOf(listing, 'readdir')
-      if (listing.length > 0) throw new FsError('ENOTEMPTY', 'the directory is not empty')
+      if (listing.length === 0) return
+      if (isNameFixed(native, fd) || isNameFixed(native, directories.of(parent))) {
+        throw new FsError('EPERM', 'immutable or append-only')
+      }
+      throw new FsError('ENOTEMPTY', 'the directory is not empty')
     } finally {
       native.close(fd)
     }

@@ -698,13 +698,18 @@ def file_flags():
         return [set_flags('file', plain), said(lambda: set_flags('file', plain | IMMUTABLE))]
 
     seen.append(in_child(owner))
-    for path in ('file', 'directory'):
+    os.mkdir('directory/full')
+    os.mkdir('directory/full/inside')
+    os.mkdir('empty')
+    for path in ('file', 'directory', 'directory/full'):
         flags = flags_of(path)[0]
         set_flags(path, flags | IMMUTABLE)
         inside = path + '/new'
         seen += [
             said(lambda: os.close(os.open(path, os.O_WRONLY))),
-            said(lambda: os.rmdir(path) if path == 'directory' else os.unlink(path)),
+            said(lambda: os.unlink(path) if path == 'file' else os.rmdir(path)),
+            said(lambda: os.rmdir('directory/full')),
+            said(lambda: os.rename('empty', 'directory/full')),
             said(lambda: os.rename(path, 'other')),
             said(lambda: os.link(path, 'other')),
             said(lambda: os.chmod(path, 0o600)),
@@ -750,11 +755,15 @@ def append_only():
     set_flags('directory', in_directory | APPEND_ONLY)
     seen += [
         os.close(create('directory/new')),
+        os.makedirs('directory/full/inside'),
+        said(lambda: os.rmdir('directory/full')),
+        said(lambda: os.rmdir('directory/full/inside')),
         said(lambda: os.unlink('directory/new')),
         said(lambda: os.rename('directory/new', 'other')),
-        os.listdir('directory'),
+        sorted(os.listdir('directory')),
         set_flags('directory', in_directory) == [in_directory],
         os.unlink('directory/new'),
+        os.rmdir('directory/full'),
     ]
     os.rmdir('directory')
     return seen
