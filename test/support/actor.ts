@@ -45,7 +45,7 @@ export class Actor {
     this.#onHang = onHang
     this.#child = spawn(python, [program], { stdio: 'pipe' })
     this.#child.stdin.on('error', () => undefined)
-    this.#child.stderr.pipe(process.stderr)
+    this.#child.stderr.on('data', (text: Buffer) => process.stderr.write(text))
     createInterface({ input: this.#child.stdout }).on('line', (line) => {
       this.#answered(line)
     })
