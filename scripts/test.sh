@@ -153,6 +153,12 @@ else
   fail "vitest: not run, since the build failed"
 fi
 
+# --- the long run ------------------------------------------------------------------------------------
+
+if $isBuilt && [[ -c /dev/fuse ]]; then
+  check "stress" 900 npm run --silent stress -- --minutes 5
+fi
+
 # --- nothing left behind -----------------------------------------------------------------------------
 
 # A daemon may take a moment to end after its last unmount.

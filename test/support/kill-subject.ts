@@ -1,6 +1,5 @@
-import { appendFileSync, readdirSync, rmSync } from 'node:fs'
-import { join } from 'node:path'
 import type { FaultPoint } from '../../src/base/fault-points.js'
+import { damageStore } from './damage-store.js'
 import { Faults } from './faults.js'
 import { killStory, segmentBytes } from './kill-story.js'
 import { Oracle } from './oracle.js'
@@ -56,18 +55,11 @@ export class KillSubject {
     return this.#stage
   }
 
-  /** What kill -9 may leave besides: the journal ends inside a record. And an index may be lost. */
+  /** What kill -9 may leave besides, and a lost index. */
   damage(what: { isTorn: boolean; isIndexLost: boolean }): void {
-    const volumes = join(this.#volume.store, 'volumes')
-    for (const id of readdirSync(volumes)) {
-      const journal = join(volumes, id, 'journal')
-      const newest = readdirSync(journal).sort().at(-1)
-      // A volume that was closed, or is new, has no such end.
-      if (what.isTorn && this.#stage === 'running' && newest !== undefined) {
-        appendFileSync(join(journal, newest), 'BREC and no more')
-      }
-      if (what.isIndexLost) rmSync(join(volumes, id, 'index'), { recursive: true })
-    }
+    // A volume that was closed, or is new, has no torn end.
+    const isTorn = what.isTorn && this.#stage === 'running'
+    damageStore(this.#volume.store, { ...what, isTorn })
   }
 
   async end(): Promise<void> {

@@ -16,12 +16,17 @@ export const volumeVariable = 'BYGONE_TEST_VOLUME'
 
 /** Takes away all that a test volume may have left: its mounts, its processes, its files. */
 export function sweep(directory: string): void {
+  release(directory)
+  // Not Node's own: it knows no paths longer than PATH_MAX.
+  spawnSync('rm', ['-rf', '--one-file-system', directory])
+}
+
+/** Its mounts and processes only. */
+export function release(directory: string): void {
   // Requests first: a process that waits for one can't even be killed.
   abortConnections(directory)
   for (const pid of processesMarked(`${volumeVariable}=${directory}`)) kill(pid)
   detachMounts(directory)
-  // Not Node's own: it knows no paths longer than PATH_MAX.
-  spawnSync('rm', ['-rf', '--one-file-system', directory])
 }
 
 /** A run that was killed itself could clean nothing. */

@@ -1,6 +1,7 @@
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Actor } from './actor.js'
+import { Mismatch } from './oracle.js'
 import type { Random } from './random.js'
 import type { TestVolume } from './test-volume.js'
 
@@ -89,7 +90,7 @@ export class StampedCrew {
       }
       const { count, gone, bytes = 0, wrong = [] } = end.value
       if (gone !== undefined && !isKilled()) throw new Error(`the mount said ${gone}`)
-      if (wrong.length > 0) throw new Error(`a snapshot has changed:\n${wrong.join('\n')}`)
+      refuse(wrong, 'a snapshot has changed')
       this.counts.operations += count
       this.counts.bytes += bytes
     }
@@ -116,11 +117,17 @@ export class StampedCrew {
     this.#asked = undefined
   }
 
+  /** While nothing is mounted: changes a file behind the back of all. Older snapshots may say EIO of it. */
+  async drift(): Promise<void> {
+    const given = { root: this.#volume.plain, seed: this.#random.below(2 ** 31) }
+    await this.#run('conductor', 'drift', given)
+  }
+
   /** Every snapshot, once more. */
   async reread(): Promise<void> {
     const { bytes, wrong } = await this.#run<Look>('conductor', 'reread', {})
     this.counts.bytes += bytes
-    if (wrong.length > 0) throw new Error(`a snapshot has changed:\n${wrong.join('\n')}`)
+    refuse(wrong, 'a snapshot has changed')
   }
 
   async #judge(name: string, until: bigint, after: number[]): Promise<void> {
@@ -135,7 +142,7 @@ export class StampedCrew {
     const stamps = { ...given, until: Number(given.until) }
     const { bytes, wrong } = await this.#run<Look>('conductor', 'look', { ...stamps, root })
     this.counts.bytes += bytes
-    if (wrong.length > 0) throw new Error(`${root}:\n${wrong.join('\n')}`)
+    refuse(wrong, root)
   }
 
   #keptOf(name: string): string {
@@ -168,4 +175,8 @@ export class StampedCrew {
     this.#actors.set(who, actor)
     return actor
   }
+}
+
+function refuse(wrong: readonly string[], what: string): void {
+  if (wrong.length > 0) throw new Mismatch(`${what}:\n${wrong.join('\n')}`)
 }

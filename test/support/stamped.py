@@ -19,6 +19,8 @@ HEAD = struct.Struct('<4sIIQ4x')
 TAIL = struct.Struct('<QII')
 REPEATS = (BLOCK - TAIL.size) // HEAD.size
 ZEROS = bytes(BLOCK)
+# Files that are changed behind bygone's back while nothing is mounted.
+DRIFTING = 6
 ACK = struct.Struct('<Q')
 GONE = (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO)
 
@@ -77,6 +79,10 @@ def prepare(given):
     root = given['root']
     os.makedirs(root + '/stamped', exist_ok=True)
     os.makedirs(root + '/churn', exist_ok=True)
+    os.makedirs(root + '/drift', exist_ok=True)
+    for file in range(DRIFTING):
+        with open(root + '/drift/%d' % file, 'wb') as target:
+            target.write(b'as it was' * 2000)
     acks = Acks(given['acks'], given['files'], given['blocks'])
     for file in range(given['files']):
         stamp = time.monotonic_ns()
@@ -176,6 +182,13 @@ def churn(given):
     return until_stopped(given, step)
 
 
+def drift(given):
+    choice = random.Random(given['seed'])
+    with open(given['root'] + '/drift/%d' % choice.randrange(DRIFTING), 'r+b') as file:
+        file.seek(choice.randrange(18000))
+        file.write(choice.randbytes(500))
+
+
 def content(path, kept_open=None):
     """Past what the kernel has cached of it, so that the daemon must answer. `kept_open`: descriptors by
     path that stay open, for what was planned at an earlier look must not be believed at a later one."""
@@ -203,6 +216,12 @@ def files_below(root):
             yield os.path.join(directory, name)
 
 
+def all_below(root):
+    for part in ('stamped', 'churn', 'drift'):
+        for path in files_below(root + '/' + part):
+            yield os.path.relpath(path, root), path
+
+
 def fail(error):
     raise error
 
@@ -227,14 +246,20 @@ def blocks_wrong(data, file, until, after, blocks):
 def look(given):
     """The first look at a tree: what is wrong with it by its stamps; `keep` gets what it is like."""
     root, wrong, total, seen = given['root'], [], 0, {}
-    for path in [*files_below(root + '/stamped'), *files_below(root + '/churn')]:
-        data = content(path)
-        name = os.path.relpath(path, root)
+    for name, path in all_below(root):
+        part, _, base = name.partition('/')
+        try:
+            data = content(path)
+        except OSError as error:
+            if part != 'drift' or error.errno != errno.EIO:
+                raise
+            seen[name] = 'EIO'
+            continue
         seen[name] = digest(data)
         total += len(data)
-        is_stamped = name.startswith('stamped/')
-        file = int(os.path.basename(path)) if is_stamped else 0
-        after = given['after'] if is_stamped else None
+        if part == 'drift':
+            continue
+        file, after = (int(base), given['after']) if part == 'stamped' else (0, None)
         wrong += ['%s: %s' % (name, what)
                   for what in blocks_wrong(data, file, given['until'], after, given['blocks'])]
     if given.get('keep'):
@@ -249,13 +274,18 @@ def again(root, keep, kept_open=None):
     with open(keep) as file:
         seen = json.load(file)
     wrong, total = [], 0
-    found = [*files_below(root + '/stamped'), *files_below(root + '/churn')]
-    names = [os.path.relpath(path, root) for path in found]
-    wrong += ['%s has appeared' % name for name in names if name not in seen]
-    wrong += ['%s is gone' % name for name in seen if name not in names]
-    for name in names:
-        is_kept_open = kept_open is not None and name.startswith('stamped/')
-        data = content(os.path.join(root, name), kept_open if is_kept_open else None)
+    found = dict(all_below(root))
+    wrong += ['%s has appeared' % name for name in found if name not in seen]
+    wrong += ['%s is gone' % name for name in seen if name not in found]
+    for name, path in found.items():
+        try:
+            is_kept_open = kept_open is not None and name.startswith('stamped/')
+            data = content(path, kept_open if is_kept_open else None)
+        except OSError as error:
+            # What it was is lost, which is said; another file's bytes would be wrong.
+            if name.startswith('drift/') and error.errno == errno.EIO:
+                continue
+            raise
         total += len(data)
         if name in seen and digest(data) != seen[name]:
             wrong.append('%s has changed' % name)

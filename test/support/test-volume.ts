@@ -1,10 +1,18 @@
-import { chmodSync, closeSync, mkdirSync, mkdtempSync, openSync, readFileSync } from 'node:fs'
+import {
+  chmodSync,
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  renameSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished, vi } from 'vitest'
 import { Actor } from './actor.js'
 import { type CommandResult, run } from './command.js'
-import { sweep, temporaryPrefix, volumeVariable } from './leftovers.js'
+import { release, sweep, temporaryPrefix, volumeVariable } from './leftovers.js'
 import { abortConnections, kill, mountsBelow, processesMarked } from './mounts.js'
 import { cliPath, needBuiltProgram } from './requirements.js'
 
@@ -209,6 +217,18 @@ export class TestVolume {
     sweep(this.directory)
     const left = [...this.mounts(), ...this.processes()]
     if (left.length > 0) throw new Error(`left behind: ${left.join(' ')}`)
+  }
+
+  /** Ends it as `destroy` does, but leaves the files, as evidence; returns where they are. */
+  async keep(): Promise<string> {
+    this.#isOver = true
+    this.#free()
+    await Promise.all(this.#actors.map((actor) => actor.stop()))
+    closeSync(this.#originFd)
+    release(this.directory)
+    const kept = join(tmpdir(), `bygone-evidence-${process.pid}-${Date.now()}`)
+    renameSync(this.directory, kept)
+    return kept
   }
 
   #mountArguments(): string[] {
