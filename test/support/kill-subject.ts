@@ -77,7 +77,8 @@ export class KillSubject {
     const steps = killStory(++this.#stories, this.#random.below(2 ** 31))
     if (await this.oracle.runUntilKilled(steps, () => faults.hasKilled)) return
     this.#stage = 'unmounting'
-    const { code } = await this.#volume.bygone('unmount', this.#volume.live)
+    const { code, stderr } = await this.#volume.bygone('unmount', this.#volume.live)
     if (code === 0) this.#stage = 'unmounted'
+    else if (!faults.hasKilled) throw new Error(`unmount: exit ${code}, ${stderr}`)
   }
 }
