@@ -31,6 +31,10 @@ const flushMsMax = 30_000
 /** A request takes milliseconds. A thread that is busy for longer than this waits for a disk or network that may never answer. */
 const answerMsMax = 5000
 
+/** Who only looks at a mount in passing (df, a monitor) is gone in this time. */
+const passingMsMax = 1000
+const passingMs = 20
+
 /** All that programs wrote is synced in this time, or the disk is stuck. */
 const lastSyncMsMax = 60_000
 
@@ -119,7 +123,7 @@ export class MountedVolume {
   async unmount(isForced: boolean): Promise<void> {
     const { mountPoint } = this.order
     let endMsMax = lastSyncMsMax
-    const outcome = await unmountKernel(this.#native, mountPoint, false)
+    const outcome = await this.#unmountUnused()
     if (outcome === 'busy') {
       if (!isForced) throw this.#busy()
       // What programs wrote by mmap is in the page cache only: afterwards nobody could take it.
@@ -193,6 +197,18 @@ export class MountedVolume {
         if (!(error instanceof MountBusy)) throw error
         await sleep(100)
       }
+    }
+  }
+
+  /** Tries again while it is busy and nobody is found who uses it: that was somebody passing by. */
+  async #unmountUnused(): Promise<Awaited<ReturnType<typeof unmountKernel>>> {
+    const { mountPoint } = this.order
+    const end = Date.now() + passingMsMax
+    for (;;) {
+      const outcome = await unmountKernel(this.#native, mountPoint, false)
+      if (outcome !== 'busy' || Date.now() >= end) return outcome
+      if (mountUsers(mountPoint, this.entry.mountId).length > 0) return outcome
+      await sleep(passingMs)
     }
   }
 

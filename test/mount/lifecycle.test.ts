@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { expect, test, vi } from 'vitest'
 import { run, succeed } from '../support/command.js'
 import { Faults } from '../support/faults.js'
@@ -67,6 +67,20 @@ describeMount('mounting and unmounting', () => {
     await volume.actor.python(`os.chdir('/')`)
     await volume.unmount()
     expect(volume.mounts()).toEqual([])
+  })
+
+  test('goes while somebody who has nothing open asks it now and then', async () => {
+    const volume = await TestVolume.mounted({ isMountedOver: false })
+    const lines = `
+for _ in iter(lambda: os.path.exists(given['stop']), True):
+    for _ in range(200):
+        os.statvfs(given['live'])
+        time.sleep(0.0005)`
+    const stop = volume.beside('stop')
+    const asking = volume.newActor().python(lines, { live: volume.live, stop })
+    for (let count = 0; count < 6; count++) await volume.remount()
+    writeFileSync(stop, '')
+    expect(await asking).toEqual({ ok: null })
   })
 
   test('ends cleanly on SIGTERM', async () => {
