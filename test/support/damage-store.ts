@@ -1,4 +1,4 @@
-import { appendFileSync, readdirSync, rmSync } from 'node:fs'
+import { appendFileSync, existsSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 
 /**
@@ -7,7 +7,8 @@ import { join } from 'node:path'
  */
 export function damageStore(store: string, what: { isTorn: boolean; isIndexLost: boolean }): void {
   const volumes = join(store, 'volumes')
-  for (const id of readdirSync(volumes)) {
+  // The first mount may have got no further than the catalog.
+  for (const id of existsSync(volumes) ? readdirSync(volumes) : []) {
     const journal = join(volumes, id, 'journal')
     const newest = readdirSync(journal).sort().at(-1)
     if (what.isTorn && newest !== undefined) {

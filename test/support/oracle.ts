@@ -99,7 +99,7 @@ export class Oracle {
     return this.#count
   }
 
-  /** Of files in snapshots, holes included. */
+  /** Of files in snapshots, without their holes. */
   get bytesCompared(): number {
     return this.#bytesCompared
   }
@@ -304,7 +304,9 @@ export class Oracle {
     if (record === undefined) return
     const path = this.#volume.snapshotPath(record.name)
     const entries = await this.#fingerprint(path)
-    this.#bytesCompared += entries.reduce((sum, { size = 0 }) => sum + size, 0)
+    for (const { size = 0, blocks = 0 } of entries) {
+      this.#bytesCompared += Math.min(size, blocks * 512)
+    }
     const differences = differencesOf(entries, record.entries, this.#options.without)
     if (differences.length === 0) return
     const where = await this.#whereBytesDiffer(path, entries, record.entries)
