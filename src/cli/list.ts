@@ -1,7 +1,18 @@
-import { Command } from 'commander'
-import { listSnapshots, listVolumes } from '../daemon/listing.js'
-import { printJson, printLine } from './output.js'
+import { Command, Option } from 'commander'
+import type { SnapshotSummary, VolumeSummary } from '../daemon/control-protocol.js'
+import { listVolumes, volumePast, withVolume } from '../daemon/listing.js'
+import { chooseSnapshots } from '../daemon/revision-choice.js'
+import { snapshotsForm, volumesForm } from './json-form.js'
+import { lineTemplate } from './line-template.js'
+import { outputWidth, printJson, printLine, styled } from './output.js'
 import { table } from './table.js'
+import { revHelp } from './volume-option.js'
+import { when } from './when.js'
+
+interface ListFlags {
+  json?: true
+  format?: string
+}
 
 export function listCommand(): Command {
   return new Command('list')
@@ -9,41 +20,111 @@ export function listCommand(): Command {
     .summary("list volumes, or a volume's snapshots")
     .description(
       'Without VOLUME: the volumes of every store that is in use, and the one around the ' +
-        'working directory. With VOLUME: its snapshots, the newest last; it need not be mounted.',
+        'working directory. With VOLUME: its snapshots, the newest last, or those that REV ' +
+        'stands for, in its order; it need not be mounted.',
     )
     .argument('[volume]', 'its name, origin, mount point, or any path inside')
+    .argument('[rev...]', 'only these snapshots')
     .option('--json', 'as JSON, for programs')
+    .addOption(
+      new Option(
+        '--format <line>',
+        `a line for each, such as '{name}\\t{tags}'; fields are ${snapshotFields.join(', ')}; ` +
+          `of volumes ${volumeFields.join(', ')}`,
+      ).conflicts('json'),
+    )
     .addHelpText(
       'after',
-      `
+      `${revHelp}
+
 Examples:
   bygone list
   bygone list .                              snapshots of the volume around the working directory
-  bygone list /srv/docs --json | jq -r .[-1].name`,
+  bygone list docs yesterday..               those of the last 24 hours
+  bygone list docs 'tag:daily & not(held)' --format '{name}'
+  bygone list /srv/docs --json | jq -r .snapshots[-1].name`,
     )
     .action(list)
 }
 
-async function list(volume: string | undefined, flags: { json?: true }): Promise<void> {
-  if (volume === undefined) {
-    const volumes = await listVolumes()
-    if (flags.json === true) printJson(volumes)
-    else if (volumes.length > 0) {
-      const rows = volumes.map((each) => [
-        each.name,
-        String(each.snapshots),
-        each.newest ?? '-',
-        each.mountPoint ?? `(${each.origin})`,
-      ])
-      for (const line of table(['VOLUME', 'SNAPSHOTS', 'NEWEST', 'MOUNTED ON'], rows))
-        printLine(line)
+async function list(volume: string | undefined, revs: string[], flags: ListFlags): Promise<void> {
+  if (volume === undefined) printVolumes(await listVolumes(), flags)
+  else {
+    await withVolume(volume, async (found) => {
+      const past = await volumePast(found)
+      const { snapshots } = past
+      const chosen = revs.length === 0 ? snapshots : chooseSnapshots(revs, snapshots, new Date())
+      printSnapshots(past.volume, chosen, flags)
+    })
+  }
+}
+
+const volumeFields = ['name', 'snapshots', 'newest', 'mountPoint', 'origin', 'store', 'id'] as const
+
+function printVolumes(volumes: readonly VolumeSummary[], { json, format }: ListFlags): void {
+  if (json === true) {
+    printJson(volumesForm(volumes))
+    return
+  }
+  if (format !== undefined) {
+    const line = lineTemplate(format, volumeFields)
+    for (const each of volumes) {
+      const values = volumeFields.map((field) => [field, String(each[field] ?? '')])
+      printLine(line(Object.fromEntries(values) as Record<string, string>))
     }
     return
   }
-  const snapshots = await listSnapshots(volume)
-  if (flags.json === true) printJson(snapshots)
-  else if (snapshots.length > 0) {
-    const rows = snapshots.map((each) => [each.name, each.tags.join(' '), each.memo])
-    for (const line of table(['SNAPSHOT', 'TAGS', 'MEMO'], rows)) printLine(line)
+  const rows = volumes.map((each) => [
+    each.name,
+    String(each.snapshots),
+    each.newest ?? '-',
+    each.mountPoint ?? `(${each.origin})`,
+  ])
+  printTable(['VOLUME', 'SNAPSHOTS', 'NEWEST', 'MOUNTED ON'], rows)
+}
+
+const snapshotFields = ['name', 'plainName', 'time', 'timeSec', 'tags', 'held', 'memo'] as const
+
+function printSnapshots(
+  volume: VolumeSummary,
+  snapshots: readonly SnapshotSummary[],
+  { json, format }: ListFlags,
+): void {
+  if (json === true) {
+    printJson(snapshotsForm(volume, snapshots))
+    return
   }
+  if (format !== undefined) {
+    const line = lineTemplate(format, snapshotFields)
+    for (const each of snapshots) printLine(line(valuesOf(each)))
+    return
+  }
+  const rows = snapshots.map((each) => [
+    when(each.timeSec),
+    each.name,
+    each.isHeld ? 'held' : '',
+    each.tags.join(' '),
+    each.memo,
+  ])
+  printTable(['WHEN', 'SNAPSHOT', 'HELD', 'TAGS', 'MEMO'], rows)
+}
+
+function valuesOf(snapshot: SnapshotSummary): Record<(typeof snapshotFields)[number], string> {
+  const { name, plainName, time, timeSec, tags, isHeld, memo } = snapshot
+  return {
+    name,
+    plainName,
+    time,
+    timeSec: String(timeSec),
+    tags: tags.join(','),
+    held: isHeld ? 'held' : '',
+    memo,
+  }
+}
+
+function printTable(headings: string[], rows: string[][]): void {
+  if (rows.length === 0) return
+  const [heading = '', ...lines] = table(headings, rows, outputWidth())
+  printLine(styled(heading, 'bold'))
+  for (const line of lines) printLine(line)
 }

@@ -2,12 +2,19 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { Failure } from '../base/failure.js'
+import { expireCommand } from './expire.js'
+import { holdCommand, releaseCommand } from './hold.js'
 import { listCommand } from './list.js'
+import { memoCommand } from './memo.js'
 import { mountCommand } from './mount.js'
 import { printNote } from './output.js'
+import { policyCommand } from './policy.js'
 import { sambaCommand } from './samba.js'
+import { showCommand } from './show.js'
 import { snapshotCommand } from './snapshot.js'
 import { statusCommand } from './status.js'
+import { tagCommand } from './tag.js'
+import { treeCommand } from './tree.js'
 import { unmountCommand } from './unmount.js'
 
 /*
@@ -26,7 +33,7 @@ function program(): Command {
       'Gives any directory a past: mounts it with its snapshots as read-only @GMT-… directories ' +
         'beside the live files.',
     )
-    .version(version)
+    .version(version, '--version')
     .addHelpText(
       'after',
       `
@@ -44,12 +51,20 @@ VOLUME is a name, an origin, a mount point, or any path inside one. Exit codes: 
     unmountCommand(),
     snapshotCommand(),
     listCommand(),
+    showCommand(),
+    treeCommand(),
+    tagCommand(),
+    memoCommand(),
+    holdCommand(),
+    releaseCommand(),
+    policyCommand(),
+    expireCommand(),
     statusCommand(),
     sambaCommand(),
   ]) {
     bygone.addCommand(command)
   }
-  for (const command of [bygone, ...bygone.commands]) {
+  for (const command of withSubcommands(bygone)) {
     command
       .exitOverride()
       .showSuggestionAfterError(false)
@@ -57,6 +72,10 @@ VOLUME is a name, an origin, a mount point, or any path inside one. Exit codes: 
       .configureOutput({ outputError: () => undefined })
   }
   return bygone
+}
+
+function withSubcommands(command: Command): Command[] {
+  return [command, ...command.commands.flatMap(withSubcommands)]
 }
 
 async function run(): Promise<number> {

@@ -21,3 +21,18 @@ export function inOneLine(text: string): string {
     return `\\u${character.charCodeAt(0).toString(16).padStart(4, '0')}`
   })
 }
+
+/** How wide lines may be: a program gets them whole. */
+export function outputWidth(): number {
+  return process.stdout.isTTY ? process.stdout.columns || 80 : Infinity
+}
+
+const styles = { bold: '1', yellow: '33', dim: '2' }
+export type Style = keyof typeof styles
+
+/** Coloured on a terminal, unless NO_COLOR is set (to anything but nothing) or the terminal can't. */
+export function styled(text: string, style: Style): string {
+  const { NO_COLOR, TERM } = process.env
+  const isPlain = !process.stdout.isTTY || (NO_COLOR ?? '') !== '' || TERM === 'dumb'
+  return isPlain ? text : `\u001b[${styles[style]}m${text}\u001b[0m`
+}

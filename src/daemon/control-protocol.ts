@@ -1,7 +1,11 @@
 import { Failure } from '../base/failure.js'
 import type { FailureKind } from '../base/failure.js'
+import type { RetentionPolicy } from '../version/retention-policy.js'
+import { parsePolicy } from './policy-edit.js'
 import { parseMountOrder } from './mount-order.js'
 import type { MountOrder } from './mount-order.js'
+import type { SnapshotChange, SnapshotEdit } from './snapshot-edit.js'
+import { tagActions } from './snapshot-edit.js'
 
 /**
  * What goes over the control socket: one JSON object a line, a request and its reply by turns.
@@ -12,6 +16,9 @@ export type ControlRequest =
   | { command: 'mount'; order: MountOrder }
   | { command: 'unmount'; volume: string; force: boolean }
   | { command: 'snapshot'; volumes: string[]; memo: string; tags: string[] }
+  | ({ command: 'edit'; volume: string } & SnapshotEdit)
+  | { command: 'set-policy'; volume: string; policy: RetentionPolicy | null }
+  | { command: 'policy'; volume: string }
   | { command: 'volumes' }
   | { command: 'snapshots'; volume: string }
   | { command: 'status'; volume: string }
@@ -20,6 +27,9 @@ export interface ControlResults {
   mount: MountedReport
   unmount: null
   snapshot: { names: string[] }
+  edit: null
+  'set-policy': null
+  policy: RetentionPolicy | null
   volumes: VolumeSummary[]
   snapshots: SnapshotSummary[]
   status: VolumeStatus
@@ -43,12 +53,14 @@ export interface VolumeSummary {
 
 export interface SnapshotSummary {
   name: string
-  /** ISO 8601, UTC. */
+  /** ISO 8601, UTC; and in seconds since 1970. */
   time: string
+  timeSec: number
   /** Its name below `.snapshots/`. */
   plainName: string
   memo: string
   tags: string[]
+  isHeld: boolean
 }
 
 export interface VolumeStatus extends VolumeSummary {
@@ -76,7 +88,8 @@ export interface MountedReport {
   notes: string[]
 }
 
-export const messageBytesMax = 64 * 1024
+/** The names of 30,000 snapshots fit. */
+export const messageBytesMax = 1024 * 1024
 
 /** The request in a line, or a Failure of the kind usage. */
 export function parseRequest(line: string): ControlRequest {
@@ -96,6 +109,16 @@ export function parseRequest(line: string): ControlRequest {
       }
     case 'volumes':
       return { command }
+    case 'edit':
+      return {
+        command,
+        volume: text(message, 'volume'),
+        snapshots: texts(message, 'snapshots'),
+        change: parseChange(message['change']),
+      }
+    case 'set-policy':
+      return { command, volume: text(message, 'volume'), policy: parsePolicy(message['policy']) }
+    case 'policy':
     case 'snapshots':
     case 'status':
       return { command, volume: text(message, 'volume') }
@@ -132,6 +155,18 @@ function parseObject(line: string): Record<string, unknown> {
     throw new Failure('usage', 'a control message is one JSON object a line')
   }
   return value as Record<string, unknown>
+}
+
+function parseChange(value: unknown): SnapshotChange {
+  if (typeof value !== 'object' || value === null) throw new Failure('usage', 'no change is given')
+  const change = value as Record<string, unknown>
+  const kind = change['kind']
+  if (kind === 'memo') return { kind, memo: text(change, 'memo') }
+  if (kind === 'hold' || kind === 'release') return { kind }
+  const action = tagActions.find((each) => each === kind)
+  if (action === undefined) throw new Failure('usage', 'the daemon does not know this change')
+  const expect = change['expect'] === null ? null : texts(change, 'expect')
+  return { kind: action, tags: texts(change, 'tags'), expect }
 }
 
 function text(message: Record<string, unknown>, field: string): string {

@@ -4,6 +4,7 @@ import { faultPoint } from '../base/fault-point.js'
 import type { Label } from '../base/ids.js'
 import type { Native } from '../base/native.js'
 import type { VolumeRecord } from '../store/catalog-data.js'
+import type { RetentionPolicy } from '../version/retention-policy.js'
 import type {
   ControlRequest,
   MountedReport,
@@ -24,6 +25,8 @@ import { MountedVolume } from './mounted-volume.js'
 import { notesOfWriters } from './origin-writers.js'
 import { OriginDirectory } from './origin-directory.js'
 import { linkMountSocket, unlinkMountSocket } from './runtime-directory.js'
+import { applyEdit } from './snapshot-edit.js'
+import type { SnapshotEdit } from './snapshot-edit.js'
 import { takeSnapshots } from './snapshots.js'
 import type { StoreDirectory } from './store-directory.js'
 import { directoryBytes, snapshotSummary, volumeSummary } from './summaries.js'
@@ -82,6 +85,14 @@ export class Daemon {
           return null
         case 'snapshot':
           return { names: await this.snapshot(request.volumes, request.memo, request.tags) }
+        case 'edit':
+          await this.edit(request.volume, request)
+          return null
+        case 'set-policy':
+          await this.setPolicy(request.volume, request.policy)
+          return null
+        case 'policy':
+          return this.#record(request.volume).policy
         case 'volumes':
           return this.volumes()
         case 'snapshots':
@@ -158,6 +169,25 @@ export class Daemon {
       log(`snapshot ${names.join(' ')} of ${ids.join(' ')}`)
       return names
     })
+  }
+
+  /** Memos, tags, holds; of a volume that is not mounted, too. */
+  async edit(id: string, edit: SnapshotEdit): Promise<void> {
+    // A volume that is just being mounted has its snapshots as they were before.
+    await this.#locks.run([mounting, catalog], () => {
+      const records = applyEdit(this.#options.store.catalog, id, edit)
+      this.#mounted.get(id)?.thread.noteChanged(records)
+      return Promise.resolve()
+    })
+    this.#options.log(`${edit.change.kind} ${edit.snapshots.join(' ')} of ${id}`)
+  }
+
+  async setPolicy(id: string, policy: RetentionPolicy | null): Promise<void> {
+    await this.#locks.run([catalog], () => {
+      this.#options.store.catalog.setPolicy(id, policy)
+      return Promise.resolve()
+    })
+    this.#options.log(`policy of ${id}: ${JSON.stringify(policy)}`)
   }
 
   volumes(): VolumeSummary[] {

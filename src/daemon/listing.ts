@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { Failure } from '../base/failure.js'
 import { Catalog } from '../store/catalog.js'
 import type { VolumeRecord } from '../store/catalog-data.js'
+import type { RetentionPolicy } from '../version/retention-policy.js'
 import type { SnapshotSummary, VolumeStatus, VolumeSummary } from './control-protocol.js'
 import { directoryBytes, snapshotSummary, volumeSummary } from './summaries.js'
 import { findDaemons, findUnmounted, findVolume, staleFailure } from './volume-finder.js'
@@ -19,21 +20,45 @@ export async function listVolumes(): Promise<VolumeSummary[]> {
   return volumes.sort((a, b) => (a.name < b.name ? -1 : 1))
 }
 
-/** Oldest first. */
-export async function listSnapshots(text: string): Promise<SnapshotSummary[]> {
-  const found = await findVolume(text)
+/** A volume and what is known of its past, for programs that only look. */
+export interface VolumePast {
+  volume: VolumeSummary
+  /** Oldest first. */
+  snapshots: SnapshotSummary[]
+  policy: RetentionPolicy | null
+}
+
+export async function volumePast(found: FoundVolume): Promise<VolumePast> {
   switch (found.state) {
-    case 'mounted':
-      try {
-        const { id } = found.summary
-        return await found.client.request<'snapshots'>({ command: 'snapshots', volume: id })
-      } finally {
-        found.client.close()
+    case 'mounted': {
+      const { client, summary: volume } = found
+      const { id } = volume
+      return {
+        volume,
+        snapshots: await client.request<'snapshots'>({ command: 'snapshots', volume: id }),
+        policy: await client.request<'policy'>({ command: 'policy', volume: id }),
       }
-    case 'unmounted':
-      return recordOf(found).snapshots.map(snapshotSummary)
+    }
+    case 'unmounted': {
+      const record = recordOf(found)
+      const volume = volumeSummary(record, found.store)
+      return { volume, snapshots: record.snapshots.map(snapshotSummary), policy: record.policy }
+    }
     case 'stale':
       throw staleFailure(found.entry)
+  }
+}
+
+/** Finds a volume, and lets go of its daemon when `use` has ended. */
+export async function withVolume<T>(
+  text: string | undefined,
+  use: (found: FoundVolume) => Promise<T>,
+): Promise<T> {
+  const found = await findVolume(text)
+  try {
+    return await use(found)
+  } finally {
+    if (found.state === 'mounted') found.client.close()
   }
 }
 

@@ -4,12 +4,10 @@ import type { Label } from '../base/ids.js'
 import type { Catalog } from '../store/catalog.js'
 import { formatSnapshotName, nextSnapshotTime } from '../store/snapshot-name.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
+import { mayRepeat } from '../store/tag-rules.js'
 import { cutAtOnce } from './cut.js'
-import { checkTag } from './tag.js'
+import { checkMemo, checkTags } from './snapshot-words.js'
 import type { VolumeThread } from './volume-thread.js'
-
-const memoBytesMax = 4096
-const tagsMax = 64
 
 export interface CutVolume {
   id: string
@@ -34,7 +32,8 @@ export async function takeSnapshots(
   if (new Set(volumes.map(({ id }) => id)).size < volumes.length) {
     throw new Failure('usage', 'a volume is named twice: name it once')
   }
-  checkWords(memo, tags)
+  checkMemo(memo)
+  checkTags(tags)
   // Before anything is held: what can be refused is refused at no cost to those who write.
   for (const { id } of volumes) refuseTaken(catalog, id, tags)
   faultPoint('snapshot.begun')
@@ -68,24 +67,15 @@ function newRecords(
   const name = formatSnapshotName(timeSec)
   return volumes.map(({ id }) => {
     const label = catalog.nextLabel(id)
-    return { name, label, timeSec, cutAtMs, memo, tags: [...new Set(tags)] }
+    return { name, label, timeSec, cutAtMs, memo, tags: [...new Set(tags)], isHeld: false }
   })
-}
-
-function checkWords(memo: string, tags: readonly string[]): void {
-  if (Buffer.byteLength(memo) > memoBytesMax) {
-    throw new Failure('usage', `the memo is longer than ${memoBytesMax} bytes: shorten it`)
-  }
-  if (tags.length > tagsMax) {
-    throw new Failure('usage', `a snapshot has at most ${tagsMax} tags: leave some out`)
-  }
-  tags.forEach(checkTag)
 }
 
 function refuseTaken(catalog: Catalog, id: string, tags: readonly string[]): void {
   const volume = catalog.volumeById(id)
+  const names = tags.filter((tag) => !mayRepeat(tag, volume?.policy ?? null))
   for (const snapshot of volume?.snapshots ?? []) {
-    const tag = snapshot.tags.find((each) => tags.includes(each))
+    const tag = snapshot.tags.find((each) => names.includes(each))
     if (tag === undefined) continue
     const advice = 'choose another tag'
     throw new Failure(

@@ -23,9 +23,23 @@ export function volumeSummary(
   }
 }
 
-export function snapshotSummary({ name, timeSec, memo, tags }: SnapshotRecord): SnapshotSummary {
+export function snapshotSummary({
+  name,
+  timeSec,
+  memo,
+  tags,
+  isHeld,
+}: SnapshotRecord): SnapshotSummary {
   const time = new Date(timeSec * 1000).toISOString()
-  return { name, time: time.replace('.000Z', 'Z'), plainName: plainSnapshotName(name), memo, tags }
+  return {
+    name,
+    time: time.replace('.000Z', 'Z'),
+    timeSec,
+    plainName: plainSnapshotName(name),
+    memo,
+    tags,
+    isHeld,
+  }
 }
 
 /** What the files in a directory take on the disk. Files may come and go meanwhile. */

@@ -30,6 +30,8 @@ export type ToVolumeThread =
   | { type: 'doubt'; objects: readonly ObjectId[]; label: Label }
   | { type: 'cut'; record: SnapshotRecord }
   | { type: 'release' }
+  /** What people say of snapshots that there are. */
+  | { type: 'changed'; records: readonly SnapshotRecord[] }
   | { type: 'status'; id: number }
   /** There may be a quiet moment for work that no request should wait for. */
   | { type: 'idle' }

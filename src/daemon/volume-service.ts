@@ -12,6 +12,7 @@ export interface VolumeServiceOptions {
   doubt: (objects: readonly ObjectId[], label: Label) => void
   /** From now on the newest snapshot is `record`. */
   cut: (record: SnapshotRecord) => void
+  changed: (records: readonly SnapshotRecord[]) => void
   status: () => ThreadStatus
   /** Work that no request should wait for. */
   idle: () => void
@@ -50,7 +51,7 @@ export class VolumeService {
   }
 
   handle(message: ToVolumeThread): 'continue' | 'stop' {
-    const { post, status } = this.#options
+    const { post, status, changed } = this.#options
     switch (message.type) {
       case 'hold':
         if (this.#options.isCatchingUp()) this.#holdIdNext = message.id
@@ -59,6 +60,9 @@ export class VolumeService {
       case 'doubt':
         this.#options.doubt(message.objects, message.label)
         post({ type: 'doubted' })
+        break
+      case 'changed':
+        changed(message.records)
         break
       case 'status':
         post({ type: 'status', id: message.id, status: status() })

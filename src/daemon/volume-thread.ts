@@ -135,6 +135,10 @@ export class VolumeThread {
     return done
   }
 
+  noteChanged(records: readonly SnapshotRecord[]): void {
+    this.#send({ type: 'changed', records })
+  }
+
   answerWanted(tag: string, refusal?: { code: ErrnoCode; message: string }): void {
     if (refusal === undefined) this.#send({ type: 'snapshot-taken', tag })
     else this.#send({ type: 'snapshot-refused', tag, ...refusal })

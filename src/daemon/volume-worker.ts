@@ -91,6 +91,9 @@ async function open(
       volume.cut(record)
       faultPoint('snapshot.cut')
     },
+    changed: (records) => {
+      volume.noteChanged(records)
+    },
     status: () => ({ negotiated, gauges: { ...transportCounts(), ...view.gauges() } }),
     idle: () => {
       store.indexPending()

@@ -10,8 +10,10 @@ import {
 } from './catalog-data.js'
 import { labelMax } from './element-keys.js'
 import { FieldCheck, FieldError } from './field-check.js'
+import { checkedPolicy } from './policy-check.js'
 import { parseSnapshotName, snapshotTimeMaxSec } from './snapshot-name.js'
 import type { SnapshotRecord } from './snapshot-record.js'
+import { isTag } from './tag-rules.js'
 
 /*
  * Every field of the catalog is checked when it is read, and what is added before it is written:
@@ -42,6 +44,7 @@ export function checkedVolume(where: string, value: unknown): VolumeRecord {
     chunkBytes: fields.integer('chunkBytes', chunkBytesMin, chunkBytesMax),
     createdAtMs: fields.integer('createdAtMs', 0),
     labelLast: fields.integer('labelLast', 0, labelMax - 1) as Label | 0,
+    policy: fields.objectOrNull('policy', checkedPolicy),
     snapshots: fields.list('snapshots', checkedSnapshot),
   }
   fields.end()
@@ -59,9 +62,11 @@ export function checkedSnapshot(where: string, value: unknown): SnapshotRecord {
     cutAtMs: fields.integer('cutAtMs', 0),
     memo: fields.text('memo'),
     tags: fields.list('tags', checkedTag),
+    isHeld: fields.flag('isHeld'),
   }
   fields.end()
   if (parseSnapshotName(snapshot.name) !== snapshot.timeSec) throw fields.wrong('name')
+  if (new Set(snapshot.tags).size < snapshot.tags.length) throw fields.wrong('tags')
   return snapshot
 }
 
@@ -90,9 +95,4 @@ function isId(text: string): boolean {
 /** A name is shown in lists and typed in commands. */
 export function isVolumeName(text: string): boolean {
   return text.length > 0 && text.length <= 255 && !/[/\p{Cc}]/u.test(text)
-}
-
-/** A tag is a name in `.snapshots/`. */
-export function isTag(text: string): boolean {
-  return isVolumeName(text) && text !== '.' && text !== '..' && Buffer.byteLength(text) <= 255
 }

@@ -1,4 +1,5 @@
 import type { Label } from '../base/ids.js'
+import type { RetentionPolicy } from '../version/retention-policy.js'
 import type { SnapshotRecord } from './snapshot-record.js'
 
 /**
@@ -7,7 +8,7 @@ import type { SnapshotRecord } from './snapshot-record.js'
  */
 
 export const catalogFormat = 'bygone-catalog'
-export const catalogVersion = 1
+export const catalogVersion = 2
 
 export const chunkBytesMin = 4 << 10
 export const chunkBytesMax = 4 << 20
@@ -28,6 +29,8 @@ export interface VolumeRecord {
    * again.
    */
   readonly labelLast: Label | 0
+  /** Which snapshots may be deleted by themselves; null: none. */
+  readonly policy: RetentionPolicy | null
   /** By label and time, ascending. */
   readonly snapshots: readonly SnapshotRecord[]
 }

@@ -65,6 +65,13 @@ function readChecked(adapter: DurableJsonFile<CatalogData>, path: string): Catal
       `${path} has version ${version}, this bygone knows up to ${catalogVersion}: use a newer bygone`,
     )
   }
+  if (format === catalogFormat && typeof version === 'number' && version < catalogVersion) {
+    throw new Failure(
+      'failed',
+      `${path} has version ${version} of an older bygone, this one knows ${catalogVersion}: ` +
+        'use the older one, or remove the store to begin anew; live files are not affected',
+    )
+  }
   try {
     return checkedCatalog(data)
   } catch (error) {

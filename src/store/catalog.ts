@@ -6,9 +6,12 @@ import { checkedSnapshot, checkedVolume } from './catalog-check.js'
 import type { CatalogData, VolumeRecord } from './catalog-data.js'
 import { catalogFile, newId, openCatalogFile } from './catalog-file.js'
 import type { Disk } from './disk.js'
+import { checkedPolicy } from './policy-check.js'
 import { realDisk } from './real-disk.js'
+import type { RetentionPolicy } from '../version/retention-policy.js'
 import type { SnapshotRecord } from './snapshot-record.js'
 import { failureOfSystem, renamedFailure } from './store-failure.js'
+import { mayRepeat } from './tag-rules.js'
 
 export { catalogFile }
 
@@ -71,7 +74,7 @@ export class Catalog {
         throw new Failure('exists', `the store has a volume with the ${key} ${volume[key]} already`)
       }
     }
-    const record = { id: newId(), ...volume, labelLast: 0 as const, snapshots: [] }
+    const record = { id: newId(), ...volume, labelLast: 0 as const, policy: null, snapshots: [] }
     this.#write([...this.volumes(), checkedVolume('volume', record)])
     return record
   }
@@ -111,17 +114,52 @@ export class Catalog {
    * volume.
    */
   addSnapshots(added: readonly { volumeId: string; record: SnapshotRecord }[]): void {
-    const byVolume = new Map(added.map(({ volumeId, record }) => [volumeId, record]))
+    const byVolume = new Map(
+      added.map(({ volumeId, record }) => [
+        volumeId,
+        checkedSnapshot('snapshot', structuredClone(record)),
+      ]),
+    )
     for (const [volumeId, record] of byVolume) assertNew(this.#volume(volumeId), record)
     this.#write(
       this.volumes().map((volume) => {
         const record = byVolume.get(volume.id)
         if (record === undefined) return volume
-        const snapshot = checkedSnapshot('snapshot', structuredClone(record))
-        const snapshots = [...volume.snapshots, snapshot]
-        return checkedVolume('volume', { ...volume, labelLast: record.label, snapshots })
+        return { ...volume, labelLast: record.label, snapshots: [...volume.snapshots, record] }
       }),
     )
+  }
+
+  /** Others' memos, tags and holds for snapshots that there are, told by their labels. */
+  changeSnapshots(
+    volumeId: string,
+    changes: readonly Pick<SnapshotRecord, 'label' | 'memo' | 'tags' | 'isHeld'>[],
+  ): void {
+    const volume = this.#volume(volumeId)
+    const byLabel = new Map(changes.map((change) => [change.label, change]))
+    const snapshots = volume.snapshots.map((snapshot) => {
+      const change = byLabel.get(snapshot.label)
+      if (change === undefined) return snapshot
+      byLabel.delete(snapshot.label)
+      const { memo, tags, isHeld } = change
+      return checkedSnapshot('snapshot', { ...snapshot, memo, tags: [...tags], isHeld })
+    })
+    for (const label of byLabel.keys()) throw missing(volume, label)
+    for (const [at, snapshot] of snapshots.entries()) {
+      const before = volume.snapshots[at]?.tags ?? []
+      const added = snapshot.tags.filter((tag) => !before.includes(tag))
+      assertTagsFree({ ...volume, snapshots }, { ...snapshot, tags: added })
+    }
+    this.#replace({ ...volume, snapshots })
+  }
+
+  setPolicy(volumeId: string, policy: RetentionPolicy | null): void {
+    const volume = this.#volume(volumeId)
+    this.#replace({ ...volume, policy: policy && checkedPolicy('policy', structuredClone(policy)) })
+  }
+
+  #replace(changed: VolumeRecord): void {
+    this.#write(this.volumes().map((volume) => (volume.id === changed.id ? changed : volume)))
   }
 
   #volume(id: string): VolumeRecord {
@@ -143,12 +181,29 @@ export class Catalog {
 }
 
 function assertNew(volume: VolumeRecord, record: SnapshotRecord): void {
-  const taken = (text: string): Failure =>
-    new Failure('exists', `the volume ${volume.name} has a snapshot ${text} already`)
-  if (volume.snapshots.some(({ name }) => name === record.name)) throw taken(record.name)
-  for (const tag of record.tags) {
-    if (volume.snapshots.some(({ tags }) => tags.includes(tag))) throw taken(`tagged ${tag}`)
+  if (volume.snapshots.some(({ name }) => name === record.name)) {
+    throw taken(volume, record.name)
   }
+  assertTagsFree(volume, record)
   const isNext = record.label > volume.labelLast
   if (!isNext) throw new Error(`label ${record.label} was given before`)
+  if (record.timeSec <= (volume.snapshots.at(-1)?.timeSec ?? -1)) {
+    throw new Error(`${record.name} is not newer than the newest`)
+  }
+}
+
+/** Of no other snapshot, unless several may have them. */
+function assertTagsFree(volume: VolumeRecord, { label, tags }: SnapshotRecord): void {
+  for (const tag of tags.filter((each) => !mayRepeat(each, volume.policy))) {
+    const isTaken = (other: SnapshotRecord) => other.label !== label && other.tags.includes(tag)
+    if (volume.snapshots.some(isTaken)) throw taken(volume, `tagged ${tag}`)
+  }
+}
+
+function taken(volume: VolumeRecord, text: string): Failure {
+  return new Failure('exists', `the volume ${volume.name} has a snapshot ${text} already`)
+}
+
+function missing(volume: VolumeRecord, label: Label): Failure {
+  return new Failure('missing', `the volume ${volume.name} has no snapshot with the label ${label}`)
 }

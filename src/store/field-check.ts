@@ -38,6 +38,25 @@ export class FieldCheck {
     return value
   }
 
+  flag(name: string): boolean {
+    const value = this.#take(name)
+    if (typeof value !== 'boolean') throw this.wrong(name)
+    return value
+  }
+
+  integerOrNull(name: string, min: number): number | null {
+    return this.#fields[name] === null ? (this.#take(name) as null) : this.integer(name, min)
+  }
+
+  object<Item>(name: string, item: (where: string, value: unknown) => Item): Item {
+    return item(this.#path(name), this.#take(name))
+  }
+
+  objectOrNull<Item>(name: string, item: (where: string, value: unknown) => Item): Item | null {
+    const value = this.#take(name)
+    return value === null ? null : item(this.#path(name), value)
+  }
+
   list<Item>(name: string, item: (where: string, value: unknown) => Item): Item[] {
     const value = this.#take(name)
     if (!Array.isArray(value)) throw this.wrong(name)

@@ -9,5 +9,8 @@ export interface SnapshotRecord {
   timeSec: number
   cutAtMs: number
   memo: string
+  /** Each once. Which ones several snapshots may have, tag-rules.ts says. */
   tags: string[]
+  /** No policy may delete it, and nobody without being forced to. */
+  isHeld: boolean
 }

@@ -145,10 +145,15 @@ export class SnapshotsView {
 
   #list(): Listing {
     const builder = new ListingBuilder()
-    for (const record of this.#volume.snapshots) {
+    const { snapshots } = this.#volume
+    for (const record of snapshots) {
       const number = labelBase + record.label
       builder.add(number, directoryType, byteStringOfText(plainSnapshotName(record.name)))
-      for (const tag of record.tags) builder.add(number, directoryType, byteStringOfText(tag))
+    }
+    // Where several snapshots have a tag, it stands for the newest.
+    const tagged = new Map(snapshots.flatMap(({ tags, label }) => tags.map((tag) => [tag, label])))
+    for (const [tag, label] of tagged) {
+      builder.add(labelBase + label, directoryType, byteStringOfText(tag))
     }
     return builder.build()
   }

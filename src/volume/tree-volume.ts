@@ -141,6 +141,14 @@ export class TreeVolume {
     this.guards.setEpoch(record.label)
   }
 
+  /** Memos, tags and holds are others now. */
+  noteChanged(records: readonly SnapshotRecord[]): void {
+    for (const record of records) {
+      const at = this.#snapshots.findIndex(({ label }) => label === record.label)
+      if (at >= 0) this.#snapshots[at] = record
+    }
+  }
+
   /** Before a file or directory is opened for a program. Throws EMFILE. */
   assertRoomToOpen(): void {
     this.#descriptors.assertRoom(this.origin.root.heldFd)

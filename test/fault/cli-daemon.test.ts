@@ -285,18 +285,20 @@ describeMount('a volume', () => {
     expect(await box.shell('ls -A o')).toBe('')
   })
 
-  test('is listed with memo and tags, in at most 80 columns, the newest last', async () => {
+  test('is listed with memo and tags, the newest last', async () => {
     const box = await mounted()
     const first = (await box.succeed('snapshot', 'o', '-m', 'a memo '.repeat(30))).trim()
     const second = (await box.succeed('snapshot', 'o', '--tag', 'x', '--tag', 'y')).trim()
     expect(second > first).toBe(true)
     const lines = (await box.succeed('list', 'o')).trim().split('\n')
-    expect(lines.map((line) => line.slice(0, 24).trim())).toEqual(['SNAPSHOT', first, second])
-    expect(Math.max(...lines.map((line) => line.length))).toBe(80)
+    expect(lines.map((line) => line.slice(21, 45).trim())).toEqual(['SNAPSHOT', first, second])
+    expect(lines[1]).toContain('a memo '.repeat(30).trim())
     expect(lines[2]).toContain('x y')
     await box.succeed('unmount', 'o')
-    const listed = JSON.parse(await box.succeed('list', 'o', '--json')) as { tags: string[] }[]
-    expect(listed.map(({ tags }) => tags)).toEqual([[], ['x', 'y']])
+    const listed = JSON.parse(await box.succeed('list', 'o', '--json')) as {
+      snapshots: { tags: string[] }[]
+    }
+    expect(listed.snapshots.map(({ tags }) => tags)).toEqual([[], ['x', 'y']])
   })
 
   test('served in the foreground ends with the command', async () => {

@@ -41,6 +41,36 @@ test.each<[string, string[], number, RegExp]>([
   ['list of no volume', ['list', '.'], 5, /is in no volume/],
   ['status of an unknown name', ['status', 'nosuch'], 5, /no mounted volume 'nosuch'/],
   ['status without a volume around', ['status'], 5, /is in no volume/],
+  ['show of no volume', ['show', '.'], 5, /is in no volume/],
+  ['tree of an unknown name', ['tree', 'nosuch'], 5, /no mounted volume 'nosuch'/],
+  ['list with a wrong format', ['list', '--format', '{size}'], 64, /no \{size\}: use \{name\}, /],
+  ['list with half a field', ['list', '--format', 'a{name'], 64, /a single \{ at character 2/],
+  ['list as two things', ['list', '--format', '{name}', '--json'], 64, /cannot be used with/],
+  ['tag without an action', ['tag'], 64, /no action.*add, remove/],
+  [
+    'tag with an unknown action',
+    ['tag', 'paint', '0', 'red'],
+    64,
+    /no action 'paint': add, remove or set/,
+  ],
+  ['tag without a tag', ['tag', 'add', '0'], 64, /missing required argument 'tags'/],
+  ['tag with an empty tag', ['tag', 'add', '0', ','], 64, /no tag is given/],
+  ['tag of no volume', ['tag', 'add', '0', 'x'], 5, /is in no volume/],
+  ['tag of an unknown volume', ['tag', 'rm', '0', 'x', '-V', 'nosuch'], 5, /no mounted volume/],
+  ['memo of no volume', ['memo', 'latest', 'x'], 5, /is in no volume/],
+  ['memo of nothing', ['memo'], 64, /missing required argument 'rev'/],
+  ['hold of no volume', ['hold', 'latest'], 5, /is in no volume/],
+  ['release of nothing', ['release'], 64, /missing required argument 'rev'/],
+  ['policy of no volume', ['policy', '--max', '3'], 5, /is in no volume/],
+  ['policy that keeps none', ['policy', '--max', '0'], 64, /--max.*'0'.*1 or more, or none/],
+  ['policy with less than none', ['policy', '--keep-daily=-1'], 64, /'-1'.*1 or more, or none/],
+  ['policy with a rule of words', ['policy', '--tag', 'daily'], 64, /TAG:INTERVAL:KEEP/],
+  ['policy with a rule of no time', ['policy', '--tag', 'daily:0d:9'], 64, /TAG:INTERVAL:KEEP/],
+  ['policy with a wrong size', ['policy', '--min-free', '5X'], 64, /such as 500M/],
+  ['policy with a wrong priority', ['policy', '--priority', 'daily'], 64, /TAG=NUMBER/],
+  ['policy cleared and set', ['policy', '--clear', '--max', '3'], 64, /cannot be used with/],
+  ['expire of no volume', ['expire', '--dry-run'], 5, /is in no volume/],
+  ['expire for real', ['expire'], 64, /give --dry-run/],
   ['samba of an unknown name', ['samba', 'nosuch'], 5, /no mounted volume 'nosuch'/],
   ['samba of an unknown path', ['samba', './nosuch'], 5, /nosuch does not exist/],
   ['samba without a volume around', ['samba'], 5, /is in no volume/],
@@ -71,6 +101,8 @@ test.each([
   ['list', '--help'],
   ['status', '--help'],
   ['samba', '--help'],
+  ['tag', '--help'],
+  ['tag', 'add', '--help'],
 ])('%s %s answers on stdout alone and succeeds', async (...args) => {
   const result = await new CliSandbox().bygone(args)
   expect(result.stdout).not.toBe('')
@@ -78,11 +110,11 @@ test.each([
   expect(result.code).toBe(0)
 })
 
-test.each(['mount', 'unmount', 'snapshot', 'list', 'status', 'samba'])(
-  'the help of %s shows examples, in lines of at most 100 characters',
-  async (command) => {
-    const { stdout } = await new CliSandbox().bygone([command, '--help'])
-    expect(stdout).toContain(`Examples:\n  bygone ${command}`)
-    expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100)
-  },
-)
+test.each([
+  ...['mount', 'unmount', 'snapshot', 'list', 'show', 'tree', 'status', 'samba'],
+  ...['tag', 'tag add', 'tag remove', 'tag set', 'memo', 'hold', 'release', 'policy', 'expire'],
+])('the help of %s shows examples, in lines of at most 100 characters', async (command) => {
+  const { stdout } = await new CliSandbox().bygone([...command.split(' '), '--help'])
+  expect(stdout).toContain(`Examples:\n  bygone ${command}`)
+  expect(Math.max(...stdout.split('\n').map((line) => line.length))).toBeLessThanOrEqual(100)
+})

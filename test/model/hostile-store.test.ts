@@ -245,7 +245,7 @@ function walkSnapshots(store: VolumeStore): void {
     chunkBytes: 4096,
     snapshots: [1, 2].map((at) => ({
       ...{ name: `@GMT-2026.01.01-00.00.0${at}`, label: label(at), timeSec: at },
-      ...{ cutAtMs: at, memo: '', tags: [] },
+      ...{ cutAtMs: at, memo: '', tags: [], isHeld: false },
     })),
   })
   const view = new VolumeView(volume, { isMountedOver: true, takeSnapshot: () => undefined })

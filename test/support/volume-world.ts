@@ -73,6 +73,7 @@ export class VolumeWorld {
       cutAtMs: label * 1000,
       memo: '',
       tags: [],
+      isHeld: false,
     }
     this.#snapshots.push(record)
     this.volume.cut(record)

@@ -11,17 +11,18 @@ test('a table aligns its columns and has no blanks at the ends', () => {
         ['x', 'y'],
         ['xyz', ''],
       ],
+      80,
     ),
   ).toEqual(['A    LONGER', 'x    y', 'xyz'])
 })
 
-test('a table is at most 80 wide: the last column gives way first', () => {
-  const lines = table(['A', 'B'], [['a'.repeat(60), 'b'.repeat(60)]])
+test('a table is as wide as it may be: the last column gives way first', () => {
+  const lines = table(['A', 'B'], [['a'.repeat(60), 'b'.repeat(60)]], 80)
   expect(lines[1]).toBe(`${'a'.repeat(60)}  ${'b'.repeat(17)}…`)
 })
 
 test('when the last column is down to its heading the one before gives way', () => {
-  const lines = table(['A', 'LAST'], [['a'.repeat(100), 'b'.repeat(60)]])
+  const lines = table(['A', 'LAST'], [['a'.repeat(100), 'b'.repeat(60)]], 80)
   expect(lines[1]).toBe(`${'a'.repeat(73)}…  bbb…`)
 })
 

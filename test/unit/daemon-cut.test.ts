@@ -9,7 +9,15 @@ import type { SnapshotRecord } from '../../src/store/snapshot-record.js'
 
 function record(label: number): SnapshotRecord {
   const name = `@GMT-2026.11.21-09.30.0${label}`
-  return { name, label: label as Label, timeSec: label, cutAtMs: label * 1000, memo: '', tags: [] }
+  return {
+    name,
+    label: label as Label,
+    timeSec: label,
+    cutAtMs: label * 1000,
+    memo: '',
+    tags: [],
+    isHeld: false,
+  }
 }
 
 /** Volumes that note what is asked of them. */
@@ -76,6 +84,7 @@ function service(
     post: (message: FromVolumeThread) => log.push(message),
     doubt: (objects, each) => log.push(`doubt ${objects.join(' ')} ${each}`),
     cut: (each) => log.push(`cut ${each.label}`),
+    changed: (records) => log.push(`changed ${records.map(({ label }) => label).join(' ')}`),
     status: () => ({ negotiated: {}, gauges: {} }),
     idle: () => log.push('idle'),
     isCatchingUp,

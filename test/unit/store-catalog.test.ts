@@ -13,6 +13,7 @@ import { beforeEach, describe, expect, test } from 'vitest'
 import { Failure } from '../../src/base/failure.js'
 import { Catalog } from '../../src/store/catalog.js'
 import { formatSnapshotName } from '../../src/store/snapshot-name.js'
+import { emptyPolicy } from '../../src/version/retention-policy.js'
 import type { SnapshotRecord } from '../../src/store/snapshot-record.js'
 import { label, temporaryDirectory } from '../support/store-fixture.js'
 
@@ -38,6 +39,7 @@ function snapshot(at: number, changed: Partial<SnapshotRecord> = {}): SnapshotRe
     cutAtMs: timeSec * 1000 + 7,
     memo: 'before the upgrade – ünïcode "quoted"\n',
     tags: [],
+    isHeld: false,
     ...changed,
   }
 }
@@ -119,6 +121,40 @@ describe('a catalog', () => {
     expect(failure.message).toContain('release')
   })
 
+  test('changes what is said of snapshots, and nothing else of them', () => {
+    const catalog = Catalog.open(store, { create: true })
+    const { id } = volumeOf(catalog)
+    for (const at of [1, 2]) catalog.addSnapshot(id, snapshot(at))
+    const changed = { ...snapshot(1), memo: 'other', tags: ['a'], isHeld: true }
+    const stray = { ...changed, name: 'no name', cutAtMs: 1 }
+    catalog.changeSnapshots(id, [stray])
+    const reopened = Catalog.open(store, { create: false })
+    expect(reopened.volumeById(id)?.snapshots).toEqual([changed, snapshot(2)])
+    expect(
+      failureOf(() => {
+        catalog.changeSnapshots(id, [changed, snapshot(3)])
+      }).kind,
+    ).toBe('missing')
+  })
+
+  test('gives a tag to one snapshot, but to many if it is a manual one or has a rule', () => {
+    const catalog = Catalog.open(store, { create: true })
+    const { id } = volumeOf(catalog)
+    const tags = ['manual:x', 'daily']
+    catalog.setPolicy(id, { ...emptyPolicy, tags: [{ tag: 'daily', intervalSec: 1, keep: 1 }] })
+    for (const at of [1, 2]) catalog.addSnapshot(id, snapshot(at, { tags }))
+    catalog.setPolicy(id, null)
+    // What was given stays, and is in nobody's way.
+    catalog.changeSnapshots(id, [snapshot(2, { tags: [...tags, 'x'], isHeld: true })])
+    for (const tag of ['daily', 'x']) {
+      const twice = failureOf(() => {
+        catalog.changeSnapshots(id, [snapshot(1, { tags: [tag === 'x' ? 'x' : 'y'] })])
+        catalog.changeSnapshots(id, [snapshot(1, { tags: [tag] })])
+      })
+      expect(twice.kind).toBe('exists')
+    }
+  })
+
   test('keeps nothing of what it could not write', () => {
     const catalog = Catalog.open(store, { create: true })
     const { id } = volumeOf(catalog)
@@ -180,17 +216,36 @@ describe('a store that can not be opened', () => {
 
   test('one of a newer version is refused with advice', () => {
     mkdirSync(store, { recursive: true })
-    const text = JSON.stringify({ format: 'bygone-catalog', version: 2, tomorrow: [] })
+    const text = JSON.stringify({ format: 'bygone-catalog', version: 3, tomorrow: [] })
     writeFileSync(file, text)
     const failure = failureOf(() => Catalog.open(store, { create: true }))
     expect(failure.kind).toBe('failed')
-    expect(failure.message).toMatch(/version 2.*up to 1.*newer bygone/)
+    expect(failure.message).toMatch(/version 3.*up to 2.*newer bygone/)
     expect(readFileSync(file, 'utf8')).toBe(text)
   })
 
+  test('one of an older version is refused with advice', () => {
+    mkdirSync(store, { recursive: true })
+    const text = JSON.stringify({ format: 'bygone-catalog', version: 1, storeId: 'x', volumes: [] })
+    writeFileSync(file, text)
+    const failure = failureOf(() => Catalog.open(store, { create: true }))
+    expect(failure.kind).toBe('failed')
+    expect(failure.message).toMatch(/version 1 of an older bygone/)
+    expect(readFileSync(file, 'utf8')).toBe(text)
+  })
+
+  const daily = { tag: 'daily', intervalSec: 86400, keep: 9 }
+  const policy = {
+    snapshotsMax: 5,
+    keep: { last: 1, hourly: 2, daily: 3, weekly: 4, monthly: 5, yearly: 0 },
+    tags: [daily],
+    freeBytesMin: 1024,
+    priorities: [{ tag: 'daily', priority: -1 }],
+    zone: 'Asia/Tokyo',
+  }
   const good = {
     format: 'bygone-catalog',
-    version: 1,
+    version: 2,
     storeId: '0123456789abcdef',
     volumes: [
       {
@@ -201,7 +256,8 @@ describe('a store that can not be opened', () => {
         chunkBytes: 65536,
         createdAtMs: 1,
         labelLast: 2,
-        snapshots: [snapshot(1), snapshot(2)],
+        policy,
+        snapshots: [snapshot(1, { isHeld: true }), snapshot(2)],
       },
     ],
   }
@@ -221,7 +277,7 @@ describe('a store that can not be opened', () => {
     ['a list', []],
     ['another format', { ...good, format: 'letters' }],
     ['no version', without(good, 'version')],
-    ['version 0', { ...good, version: 0 }],
+    ['a version that is none', { ...good, version: '2' }],
     ['a store id that is none', { ...good, storeId: '../../etc' }],
     ['no volumes', without(good, 'volumes')],
     ['an unknown field', { ...good, surprise: 1 }],
@@ -240,6 +296,18 @@ describe('a store that can not be opened', () => {
     ['a memo that is no text', record({ memo: 7 })],
     ['a tag that leads elsewhere', record({ tags: ['../x'] })],
     ['tags that are no list', record({ tags: 'x' })],
+    ['a tag twice', record({ tags: ['x', 'x'] })],
+    ['a hold that is neither', record({ isHeld: 1 })],
+    ['no policy', volume({ policy: undefined })],
+    ['a policy that keeps none', volume({ policy: { ...policy, snapshotsMax: 0 } })],
+    ['a policy with less than no days', volume({ policy: { ...policy, keep: { daily: -1 } } })],
+    ['a policy with an unknown field', volume({ policy: { ...policy, surprise: 1 } })],
+    ['two rules for a tag', volume({ policy: { ...policy, tags: [daily, daily] } })],
+    [
+      'a rule without an interval',
+      volume({ policy: { ...policy, tags: [{ ...daily, intervalSec: 0 }] } }),
+    ],
+    ['a zone that is no name', volume({ policy: { ...policy, zone: '../x y' } })],
     ['a snapshot without memo', volume({ snapshots: [without({ ...snapshot(1) }, 'memo')] })],
     ['snapshots out of order', volume({ snapshots: [snapshot(2), snapshot(1)] })],
   ])('a catalog with %s is refused and left as it is', (_, content) => {

@@ -1,0 +1,66 @@
+import { Command } from 'commander'
+import { Failure } from '../base/failure.js'
+import { volumePast, withVolume } from '../daemon/listing.js'
+import { decisionsOn } from '../daemon/policy-edit.js'
+import { snapshotForm, volumeForm } from './json-form.js'
+import { outputWidth, printJson, printLine, styled } from './output.js'
+import { table } from './table.js'
+
+interface ExpireFlags {
+  dryRun?: true
+  json?: true
+}
+
+export function expireCommand(): Command {
+  return new Command('expire')
+    .summary('show which snapshots the policy of a volume would delete')
+    .description(
+      'Says for each snapshot, the newest last, which rules of `bygone policy` keep it or why it would ' +
+        'go. Changes nothing: deleting by policy is not there yet, so --dry-run must be given.',
+    )
+    .argument(
+      '[volume]',
+      'its name, origin or mount point; default: the one around the working directory',
+    )
+    .option('--dry-run', 'only show it')
+    .option('--json', 'as JSON, for programs')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  bygone expire docs --dry-run
+  bygone expire docs --dry-run --json | jq -r '.decisions[] | select(.kept | not) | .name'`,
+    )
+    .action(expire)
+}
+
+async function expire(text: string | undefined, flags: ExpireFlags): Promise<void> {
+  if (flags.dryRun !== true) {
+    throw new Failure(
+      'usage',
+      'nothing is deleted by policy yet: give --dry-run to see what would be',
+    )
+  }
+  const { volume, snapshots, policy } = await withVolume(text, volumePast)
+  const decisions = decisionsOn(snapshots, policy, new Date())
+  if (flags.json === true) {
+    const form = decisions.map(({ snapshot, isKept, reasons }) => ({
+      ...snapshotForm(snapshot),
+      kept: isKept,
+      reasons,
+    }))
+    printJson({ format: 'bygone-expire', version: 1, volume: volumeForm(volume), decisions: form })
+    return
+  }
+  if (decisions.length === 0) return
+  const rows = decisions.map(({ snapshot, isKept, reasons }) => [
+    snapshot.name,
+    isKept ? 'kept' : 'goes',
+    reasons.join(', '),
+  ])
+  const [heading = '', ...lines] = table(['SNAPSHOT', 'THEN', 'WHY'], rows, outputWidth())
+  printLine(styled(heading, 'bold'))
+  lines.forEach((line, at) => {
+    printLine(decisions[at]?.isKept === true ? line : styled(line, 'yellow'))
+  })
+}

@@ -1,0 +1,83 @@
+import { statSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Failure } from '../base/failure.js'
+import type { Native } from '../base/native.js'
+import { Catalog } from '../store/catalog.js'
+import type { ControlRequest } from './control-protocol.js'
+import { DaemonGone } from './control-client.js'
+import { connectToStore } from './daemon-finder.js'
+import { failureOf } from './failure-of.js'
+import { parsePolicy } from './policy-edit.js'
+import { storeKey } from './runtime-directory.js'
+import { applyEdit } from './snapshot-edit.js'
+import { StoreLock, StoreServed } from './store-lock.js'
+import type { FoundVolume } from './volume-finder.js'
+import { staleFailure } from './volume-finder.js'
+
+/** What changes the catalog and nothing else, so that it needs no mount. */
+export type VolumeEdit = Extract<ControlRequest, { command: 'edit' | 'set-policy' }>
+
+/** A store changes hands in moments: a daemon that ends, or one that begins. */
+const handoverMsMax = 5000
+
+/** Has the store's daemon do it, or does it under the store's lock if there is none. */
+export async function editVolume(
+  native: Native,
+  found: FoundVolume,
+  edit: VolumeEdit,
+): Promise<void> {
+  switch (found.state) {
+    case 'mounted':
+      await found.client.request(edit)
+      break
+    case 'unmounted':
+      await editStore(native, found.store, edit)
+      break
+    case 'stale':
+      throw staleFailure(found.entry)
+  }
+}
+
+async function editStore(native: Native, store: string, edit: VolumeEdit): Promise<void> {
+  const end = Date.now() + handoverMsMax
+  for (;;) {
+    if (await askDaemonOf(store, edit)) return
+    try {
+      editUnderLock(native, store, edit)
+      return
+    } catch (error) {
+      if (!(error instanceof StoreServed) || Date.now() >= end) throw error
+    }
+    await sleep(100)
+  }
+}
+
+/** False: there is none, or it ended before it could answer. */
+async function askDaemonOf(store: string, edit: VolumeEdit): Promise<boolean> {
+  const client = await connectToStore(storeKey(statSync(store, { bigint: true })))
+  if (client === undefined) return false
+  try {
+    await client.request(edit)
+    return true
+  } catch (error) {
+    if (error instanceof DaemonGone) return false
+    throw error
+  } finally {
+    client.close()
+  }
+}
+
+function editUnderLock(native: Native, store: string, edit: VolumeEdit): void {
+  let lock: StoreLock | undefined
+  try {
+    lock = StoreLock.take(native, store, store)
+    const catalog = Catalog.open(store, { create: false })
+    if (edit.command === 'edit') applyEdit(catalog, edit.volume, edit)
+    else catalog.setPolicy(edit.volume, parsePolicy(edit.policy))
+  } catch (error) {
+    if (error instanceof Failure) throw error
+    throw failureOf(error, `can't change the store ${store}`)
+  } finally {
+    lock?.release()
+  }
+}

@@ -1,0 +1,16 @@
+import type { RetentionPolicy } from '../version/retention-policy.js'
+import { isManualTag } from '../version/retention-policy.js'
+
+/**
+ * A tag names one snapshot, so that a mistake is noticed and `.snapshots/TAG` stays what it is. Those that
+ * are for keeping are of many: where one is meant it is the newest with it.
+ */
+export function mayRepeat(tag: string, policy: RetentionPolicy | null): boolean {
+  return isManualTag(tag) || (policy?.tags.some((rule) => rule.tag === tag) ?? false)
+}
+
+/** A tag is a name in `.snapshots/`. Which ones a user may choose is the daemon's to say. */
+export function isTag(text: string): boolean {
+  const isName = text !== '' && text !== '.' && text !== '..' && !/[/\p{Cc}]/u.test(text)
+  return isName && Buffer.byteLength(text) <= 255
+}
