@@ -4,6 +4,7 @@ import { LowSync } from 'lowdb'
 import { Failure } from '../base/failure.js'
 import { checkedCatalog } from './catalog-check.js'
 import { catalogFormat, catalogVersion, type CatalogData } from './catalog-data.js'
+import { CatalogText } from './catalog-text.js'
 import type { Disk } from './disk.js'
 import { codeOf, makePrivateDirectory, temporarySuffix } from './durable-file.js'
 import { DurableJsonFile } from './durable-json-file.js'
@@ -22,7 +23,12 @@ export function openCatalogFile(
   storeDirectory: string,
   create: boolean,
 ): LowSync<CatalogData> {
-  const adapter = new DurableJsonFile<CatalogData>(disk, storeDirectory, catalogFile)
+  const adapter = new DurableJsonFile<CatalogData>(
+    disk,
+    storeDirectory,
+    catalogFile,
+    new CatalogText().of,
+  )
   const found = readChecked(adapter, join(storeDirectory, catalogFile))
   const file = new LowSync<CatalogData>(adapter, found ?? newCatalog())
   if (found === undefined) {

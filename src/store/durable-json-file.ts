@@ -12,11 +12,18 @@ export class DurableJsonFile<Data> implements SyncAdapter<Data> {
   readonly #disk: Disk
   readonly #directory: string
   readonly #name: ReplacedFile
+  readonly #textOf: (data: Data) => string
 
-  constructor(disk: Disk, directory: string, name: ReplacedFile) {
+  constructor(
+    disk: Disk,
+    directory: string,
+    name: ReplacedFile,
+    textOf = (data: Data) => JSON.stringify(data, null, 2),
+  ) {
     this.#disk = disk
     this.#directory = directory
     this.#name = name
+    this.#textOf = textOf
   }
 
   /** Null if there is no file. Throws SyntaxError for what is not JSON, or only 'null'. */
@@ -29,7 +36,7 @@ export class DurableJsonFile<Data> implements SyncAdapter<Data> {
   }
 
   write(data: Data): void {
-    const text = `${JSON.stringify(data, null, 2)}\n`
+    const text = `${this.#textOf(data)}\n`
     replaceFile(this.#disk, this.#directory, this.#name, Buffer.from(text))
   }
 }
