@@ -33,6 +33,14 @@ export const faultPoints = {
   ...replacing('pairing.json'),
   ...replacing('state'),
 
+  'delete.gone': 'the catalog has no such snapshot any more; the mount still shows it',
+  'sweep.begun': 'elements that no snapshot needs are about to be taken from the index',
+  'sweep.removed': 'they are; their data is still in the journal',
+  'sweep.punched': 'the space of their data is given back',
+  'sweep.forgotten':
+    'retired files that no snapshot needs are not known any more; they are still there',
+  'sweep.discarded': 'they are gone',
+
   'journal.append.begun': 'a record is about to be written',
   'journal.append.written': 'a record is in the journal; what it is about has not happened yet',
   'journal.sync.begun': 'the journal is about to be synced, for a program or at close',

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { Failure } from '../base/failure.js'
+import { deleteCommand } from './delete.js'
+import { gcCommand } from './gc.js'
 import { expireCommand } from './expire.js'
 import { holdCommand, releaseCommand } from './hold.js'
 import { listCommand } from './list.js'
@@ -50,6 +52,8 @@ VOLUME is a name, an origin, a mount point, or any path inside one. Exit codes: 
     mountCommand(),
     unmountCommand(),
     snapshotCommand(),
+    deleteCommand(),
+    gcCommand(),
     listCommand(),
     showCommand(),
     treeCommand(),

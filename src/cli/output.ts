@@ -36,3 +36,20 @@ export function styled(text: string, style: Style): string {
   const isPlain = !process.stdout.isTTY || (NO_COLOR ?? '') !== '' || TERM === 'dumb'
   return isPlain ? text : `\u001b[${styles[style]}m${text}\u001b[0m`
 }
+
+/** For people: at most one digit behind the point. */
+export function bytesText(bytes: number): string {
+  const units = ['B', 'KiB', 'MiB', 'GiB', 'TiB']
+  let unit = 0
+  let value = bytes
+  for (; value >= 1024 && unit < units.length - 1; unit++) value /= 1024
+  return `${unit === 0 ? value : value.toFixed(1)} ${units[unit] ?? ''}`
+}
+
+/** One line on a terminal's stderr that each call writes anew, and undefined clears; nowhere else. */
+export function showProgress(): (line: string | undefined) => void {
+  if (!process.stderr.isTTY) return () => undefined
+  return (line) => {
+    process.stderr.write(`\r\u001b[K${line ?? ''}`)
+  }
+}

@@ -19,6 +19,9 @@ export type ControlRequest =
   | ({ command: 'edit'; volume: string } & SnapshotEdit)
   | { command: 'set-policy'; volume: string; policy: RetentionPolicy | null }
   | { command: 'policy'; volume: string }
+  | { command: 'delete'; volume: string; names: string[]; force: boolean }
+  | { command: 'sweep'; volume: string }
+  | { command: 'freed'; volume: string; names: string[] }
   | { command: 'volumes' }
   | { command: 'snapshots'; volume: string }
   | { command: 'status'; volume: string }
@@ -30,6 +33,9 @@ export interface ControlResults {
   edit: null
   'set-policy': null
   policy: RetentionPolicy | null
+  delete: null
+  sweep: SweepReport
+  freed: { bytes: number }
   volumes: VolumeSummary[]
   snapshots: SnapshotSummary[]
   status: VolumeStatus
@@ -80,6 +86,17 @@ export interface VolumeStatus extends VolumeSummary {
   log?: string
 }
 
+/** A sweep is asked for, piece by piece, until the end. */
+export interface SweepReport {
+  isEnd: boolean
+  /** Of this pass. */
+  elementsFreed: number
+  bytesFreed: number
+  filesRemoved: number
+  /** Elements looked at, and how many there are in the index about now. */
+  visited: number
+}
+
 export interface MountedReport {
   volume: string
   name: string
@@ -107,6 +124,17 @@ export function parseRequest(line: string): ControlRequest {
         memo: text(message, 'memo'),
         tags: texts(message, 'tags'),
       }
+    case 'delete':
+      return {
+        command,
+        volume: text(message, 'volume'),
+        names: texts(message, 'names'),
+        force: message['force'] === true,
+      }
+    case 'freed':
+      return { command, volume: text(message, 'volume'), names: texts(message, 'names') }
+    case 'sweep':
+      return { command, volume: text(message, 'volume') }
     case 'volumes':
       return { command }
     case 'edit':

@@ -9,6 +9,7 @@ import type {
   ControlRequest,
   MountedReport,
   SnapshotSummary,
+  SweepReport,
   VolumeStatus,
   VolumeSummary,
 } from './control-protocol.js'
@@ -27,9 +28,11 @@ import { OriginDirectory } from './origin-directory.js'
 import { linkMountSocket, unlinkMountSocket } from './runtime-directory.js'
 import { applyEdit } from './snapshot-edit.js'
 import type { SnapshotEdit } from './snapshot-edit.js'
+import { Sweeper } from './sweeper.js'
 import { takeSnapshots } from './snapshots.js'
 import type { StoreDirectory } from './store-directory.js'
 import { directoryBytes, snapshotSummary, volumeSummary } from './summaries.js'
+import type { Wanted } from './thread-protocol.js'
 import { Undo } from './undo.js'
 import { volumeFor } from './volume-choice.js'
 import type { ThreadEnd } from './volume-thread.js'
@@ -93,6 +96,13 @@ export class Daemon {
           return null
         case 'policy':
           return this.#record(request.volume).policy
+        case 'delete':
+          await this.delete(request.volume, request.names, request.force)
+          return null
+        case 'sweep':
+          return await this.sweep(request.volume)
+        case 'freed':
+          return { bytes: this.freedBy(request.volume, request.names) }
         case 'volumes':
           return this.volumes()
         case 'snapshots':
@@ -132,6 +142,9 @@ export class Daemon {
       throw error
     }
     this.#mounted.set(record.id, volume)
+    // An index that was built anew has again what was swept.
+    const isRebuilt = volume.opened.recovery['wasIndexRebuilt'] === true
+    if (record.isUnswept || isRebuilt) volume.sweeper.start()
     void volume.ended.then((end) => {
       this.#onEnded(volume, end)
     })
@@ -188,6 +201,31 @@ export class Daemon {
       return Promise.resolve()
     })
     this.#options.log(`policy of ${id}: ${JSON.stringify(policy)}`)
+  }
+
+  /** The snapshots are gone from the mount when it resolves; what only they needed is freed in the background. */
+  async delete(id: string, names: readonly string[], isForced: boolean): Promise<void> {
+    await this.#locks.run([id, catalog], async () => {
+      const volume = this.#volume(id)
+      const { store, log } = this.#options
+      const removed = store.catalog.removeSnapshots(id, names, isForced)
+      faultPoint('delete.gone')
+      await volume.thread.remove(removed)
+      log(`deleted ${names.join(' ')} of ${id}`)
+      volume.sweeper.start()
+    })
+  }
+
+  async sweep(id: string): Promise<SweepReport> {
+    const { isEnd, counts } = await this.#volume(id).sweeper.goOn()
+    const { elementsFreed = 0, bytesFreed = 0, filesRemoved = 0, visited = 0 } = counts
+    return { isEnd, elementsFreed, bytesFreed, filesRemoved, visited }
+  }
+
+  /** In bytes, as the last whole sweep has found it. */
+  freedBy(id: string, names: readonly string[]): number {
+    const chosen = this.#record(id).snapshots.filter(({ name }) => names.includes(name))
+    return this.#volume(id).sweeper.freedBy(new Set(chosen.map(({ label }) => label)))
   }
 
   volumes(): VolumeSummary[] {
@@ -295,15 +333,21 @@ export class Daemon {
       log: (line) => {
         log(`${record.name}: ${line}`)
       },
-      onSnapshotWanted: (tag) => {
-        void this.#onSnapshotWanted(id, thread, tag)
+      onWanted: (what, name) => {
+        void this.#onWanted(id, thread, what, name)
       },
     })
     try {
       const opened = await thread.opened()
       faultPoint('mount.opened')
       refuseCancelled(cancel)
-      const parts = { native, id, order, origin, thread, opened, log, now }
+      const noteSwept = () => {
+        store.catalog.noteSwept(id)
+      }
+      const sweeper = new Sweeper(thread, noteSwept, (line) => {
+        log(`${record.name}: ${line}`)
+      })
+      const parts = { native, id, order, origin, thread, sweeper, opened, log, now }
       return await MountedVolume.mount(parts, () => {
         refuseCancelled(cancel)
       })
@@ -313,15 +357,16 @@ export class Daemon {
     }
   }
 
-  async #onSnapshotWanted(id: string, thread: VolumeThread, tag: string): Promise<void> {
+  async #onWanted(id: string, thread: VolumeThread, what: Wanted, name: string): Promise<void> {
     try {
       // The mount answers a moment before `mount` knows it does.
       if (!this.#mounted.has(id)) await this.#locks.run([mounting], () => Promise.resolve())
-      await this.snapshot([id], '', [tag])
-      thread.answerWanted(tag)
+      if (what === 'snapshot') await this.snapshot([id], '', [name])
+      else await this.delete(id, [name], false)
+      thread.answerWanted(what, name)
     } catch (error) {
-      const failure = failureOf(error, 'the snapshot failed')
-      thread.answerWanted(tag, { code: errnoCodeOf(failure), message: failure.message })
+      const failure = failureOf(error, `the ${what} failed`)
+      thread.answerWanted(what, name, { code: errnoCodeOf(failure), message: failure.message })
     }
   }
 

@@ -17,6 +17,7 @@ import type { OriginDirectory } from './origin-directory.js'
 import { originWriters } from './origin-writers.js'
 import type { MountedOrigin, OriginWriter } from './origin-writers.js'
 import { raiseReadAhead } from './read-ahead.js'
+import type { Sweeper } from './sweeper.js'
 import type { Opened, ThreadEnd, VolumeThread } from './volume-thread.js'
 
 /** A first request is answered in milliseconds; a mount that takes longer than this does not work. */
@@ -44,6 +45,7 @@ export interface MountedVolumeParts {
   order: MountOrder
   origin: OriginDirectory
   thread: VolumeThread
+  sweeper: Sweeper
   opened: Opened
   log: Log
   now: () => Date
@@ -57,6 +59,7 @@ export class MountedVolume {
   readonly mountedAt: Date
   readonly entry: MountEntry
   readonly thread: VolumeThread
+  readonly sweeper: Sweeper
   /** Resolves when all of it is closed, whoever unmounted it. */
   readonly ended: Promise<ThreadEnd>
 
@@ -73,6 +76,7 @@ export class MountedVolume {
     this.order = parts.order
     this.opened = parts.opened
     this.thread = parts.thread
+    this.sweeper = parts.sweeper
     this.mountedAt = parts.now()
     this.entry = entry
     this.#native = parts.native

@@ -61,7 +61,7 @@ function newRecords(
   cutAtMs: number,
 ): SnapshotRecord[] {
   const times = volumes.map(({ id }) =>
-    nextSnapshotTime(cutAtMs, catalog.volumeById(id)?.snapshots.at(-1)),
+    nextSnapshotTime(cutAtMs, catalog.volumeById(id)?.timeLastSec ?? 0),
   )
   const timeSec = Math.max(...times)
   const name = formatSnapshotName(timeSec)

@@ -1,6 +1,7 @@
 import type { ErrnoCode } from '../base/errno.js'
 import type { FailureKind } from '../base/failure.js'
 import type { Label, ObjectId } from '../base/ids.js'
+import type { SpaceEntry } from '../store/space-use.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
 import type { Durability, Transport } from './mount-order.js'
 
@@ -33,11 +34,15 @@ export type ToVolumeThread =
   /** What people say of snapshots that there are. */
   | { type: 'changed'; records: readonly SnapshotRecord[] }
   | { type: 'status'; id: number }
+  /** These snapshots are no more (the catalog says so): answer `removed`. */
+  | { type: 'remove'; id: number; names: string[]; labels: Label[] }
+  /** Go on with the sweep for about so long, or begin one; answer `swept`. */
+  | { type: 'sweep'; id: number; msMax: number }
   /** There may be a quiet moment for work that no request should wait for. */
   | { type: 'idle' }
-  /** How the thread's own `snapshot-wanted` ended. */
-  | { type: 'snapshot-taken'; tag: string }
-  | { type: 'snapshot-refused'; tag: string; code: ErrnoCode; message: string }
+  /** How the thread's own `snapshot-wanted` or `deletion-wanted` ended. */
+  | { type: 'wanted-done'; what: Wanted; name: string }
+  | { type: 'wanted-refused'; what: Wanted; name: string; code: ErrnoCode; message: string }
   /** Serve no more requests, whoever still waits; flush and close. */
   | { type: 'stop' }
 
@@ -50,12 +55,26 @@ export type FromVolumeThread =
   | { type: 'doubted' }
   | { type: 'cut-done' }
   | { type: 'status'; id: number; status: ThreadStatus }
-  | { type: 'snapshot-wanted'; tag: string }
+  | { type: 'removed'; id: number }
+  | { type: 'swept'; id: number; progress: SweepProgress }
+  /** A request waits until the main thread has done it: a snapshot with that tag, the deletion of that snapshot. */
+  | { type: 'wanted'; what: Wanted; name: string }
   | { type: 'log'; line: string }
   /** It could not open or had to stop: why. The thread ends. */
   | { type: 'failed'; kind: FailureKind; message: string }
   /** Nothing is served any more and all is on the disk. The thread ends. */
   | { type: 'closed' }
+
+export type Wanted = 'snapshot' | 'deletion'
+
+/** Of the pass that is under way, or has just ended. */
+export interface SweepProgress {
+  isEnd: boolean
+  /** Elements and files looked at, and freed; bytes of data. */
+  counts: Record<string, number>
+  /** At the end: the snapshots that there are, oldest first, and what is kept for which of them. */
+  use?: { labels: Label[]; entries: SpaceEntry[] }
+}
 
 export interface ThreadStatus {
   negotiated: Record<string, unknown>

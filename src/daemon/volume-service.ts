@@ -1,9 +1,15 @@
 import { FsError } from '../base/errno.js'
-import { RequestParked } from '../fuse/file-system.js'
 import type { Label, ObjectId } from '../base/ids.js'
+import { RequestParked } from '../fuse/file-system.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
 import type { ThreadInbox } from './thread-inbox.js'
-import type { FromVolumeThread, ThreadStatus, ToVolumeThread } from './thread-protocol.js'
+import type {
+  FromVolumeThread,
+  SweepProgress,
+  ThreadStatus,
+  ToVolumeThread,
+  Wanted,
+} from './thread-protocol.js'
 
 export interface VolumeServiceOptions {
   inbox: Pick<ThreadInbox, 'poll' | 'take'>
@@ -14,6 +20,9 @@ export interface VolumeServiceOptions {
   cut: (record: SnapshotRecord) => void
   changed: (records: readonly SnapshotRecord[]) => void
   status: () => ThreadStatus
+  /** These snapshots are no more. */
+  remove: (labels: ReadonlySet<Label>, names: readonly string[]) => void
+  sweep: (msMax: number) => SweepProgress
   /** Work that no request should wait for. */
   idle: () => void
   /** What a sync of the mount has set off is still on its way: see FlushMarker. `onWake` is called when it was carried out. */
@@ -28,8 +37,8 @@ export interface VolumeServiceOptions {
  */
 export class VolumeService {
   readonly #options: VolumeServiceOptions
-  /** Of snapshots that requests wait for, by tag. */
-  readonly #wanted = new Map<string, 'under way' | 'taken' | FsError>()
+  /** What requests wait for. */
+  readonly #wanted = new Map<string, 'under way' | 'done' | FsError>()
   /** The hold that waits until the kernel has handed over what it held. */
   #holdIdNext: number | undefined
   #isStopping = false
@@ -73,12 +82,21 @@ export class VolumeService {
       case 'stop':
         this.#isStopping = true
         break
-      case 'snapshot-taken':
-        this.#wanted.set(message.tag, 'taken')
+      case 'remove':
+        this.#options.remove(new Set(message.labels), message.names)
+        post({ type: 'removed', id: message.id })
         break
-      case 'snapshot-refused':
-        this.#wanted.set(message.tag, new FsError(message.code, message.message))
+      case 'sweep':
+        post({ type: 'swept', id: message.id, progress: this.#options.sweep(message.msMax) })
         break
+      case 'wanted-done':
+        this.#wanted.set(keyOf(message.what, message.name), 'done')
+        break
+      case 'wanted-refused': {
+        const { what, name, code } = message
+        this.#wanted.set(keyOf(what, name), new FsError(code, message.message))
+        break
+      }
       case 'cut':
       case 'release':
         // Of a hold that the main thread gave up before it was answered.
@@ -96,14 +114,24 @@ export class VolumeService {
    * parked meanwhile, for others may have to be served before the cut.
    */
   readonly takeSnapshot = (tag: string): void => {
-    const state = this.#wanted.get(tag)
+    this.#want('snapshot', tag)
+  }
+
+  /** The same for a request that asks for the deletion of one. */
+  readonly deleteSnapshot = (name: string): void => {
+    this.#want('deletion', name)
+  }
+
+  #want(what: Wanted, name: string): void {
+    const key = keyOf(what, name)
+    const state = this.#wanted.get(key)
     if (state === undefined) {
-      this.#wanted.set(tag, 'under way')
-      this.#options.post({ type: 'snapshot-wanted', tag })
+      this.#wanted.set(key, 'under way')
+      this.#options.post({ type: 'wanted', what, name })
     }
-    if (state === undefined || state === 'under way') throw new RequestParked(`snapshot ${tag}`)
-    this.#wanted.delete(tag)
-    if (state !== 'taken') throw state
+    if (state === undefined || state === 'under way') throw new RequestParked(key)
+    this.#wanted.delete(key)
+    if (state !== 'done') throw state
   }
 
   #hold(id: number): void {
@@ -125,4 +153,8 @@ export class VolumeService {
       this.handle(message)
     }
   }
+}
+
+function keyOf(what: Wanted, name: string): string {
+  return `${what} ${name}`
 }

@@ -8,15 +8,17 @@ import type { Log } from './daemon-log.js'
 import { PendingAnswers } from './pending-answers.js'
 import type {
   FromVolumeThread,
+  SweepProgress,
   ThreadStatus,
   ToVolumeThread,
   VolumeThreadData,
+  Wanted,
 } from './thread-protocol.js'
 
 export interface VolumeThreadEvents {
   log: Log
-  /** `mkdir .snapshots/TAG`: the request is parked until `answerWanted`. */
-  onSnapshotWanted: (tag: string) => void
+  /** `mkdir .snapshots/TAG`, `rmdir .snapshots/NAME`: the request is parked until `answerWanted`. */
+  onWanted: (what: Wanted, name: string) => void
 }
 
 export interface Opened {
@@ -139,9 +141,27 @@ export class VolumeThread {
     this.#send({ type: 'changed', records })
   }
 
-  answerWanted(tag: string, refusal?: { code: ErrnoCode; message: string }): void {
-    if (refusal === undefined) this.#send({ type: 'snapshot-taken', tag })
-    else this.#send({ type: 'snapshot-refused', tag, ...refusal })
+  answerWanted(what: Wanted, name: string, refusal?: { code: ErrnoCode; message: string }): void {
+    if (refusal === undefined) this.#send({ type: 'wanted-done', what, name })
+    else this.#send({ type: 'wanted-refused', what, name, ...refusal })
+  }
+
+  /** Nobody sees these snapshots any more when it resolves. The catalog says already that they are gone. */
+  remove(records: readonly SnapshotRecord[]): Promise<void> {
+    const id = ++this.#lastId
+    const removed = this.#pending.expect<undefined>(`removed ${id}`)
+    const names = records.map(({ name }) => name)
+    const labels = records.map(({ label }) => label)
+    this.#send({ type: 'remove', id, names, labels })
+    return removed
+  }
+
+  /** Sweeps for about so long. */
+  sweep(msMax: number): Promise<SweepProgress> {
+    const id = ++this.#lastId
+    const swept = this.#pending.expect<SweepProgress>(`swept ${id}`)
+    this.#send({ type: 'sweep', id, msMax })
+    return swept
   }
 
   status(timeoutMs = statusTimeoutMs): Promise<ThreadStatus> {
@@ -197,8 +217,14 @@ export class VolumeThread {
       case 'status':
         this.#pending.answer(`status ${message.id}`, message.status)
         break
-      case 'snapshot-wanted':
-        this.#events.onSnapshotWanted(message.tag)
+      case 'removed':
+        this.#pending.answer(`removed ${message.id}`, undefined)
+        break
+      case 'swept':
+        this.#pending.answer(`swept ${message.id}`, message.progress)
+        break
+      case 'wanted':
+        this.#events.onWanted(message.what, message.name)
         break
       case 'log':
         this.#events.log(message.line)

@@ -3,6 +3,7 @@ import { setFlagsFromString } from 'node:v8'
 import { runInNewContext } from 'node:vm'
 import { parentPort, workerData } from 'node:worker_threads'
 import { textOf } from '../base/bytes.js'
+import type { ByteString } from '../base/bytes.js'
 import { checked } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
 import { faultPoint } from '../base/fault-point.js'
@@ -19,6 +20,7 @@ import { bygoneDirectory } from '../volume/hidden-names.js'
 import { TreeVolume } from '../volume/tree-volume.js'
 import { failureOf } from './failure-of.js'
 import { HeapCare } from './heap-care.js'
+import { Sweeping } from './sweeping.js'
 import { ThreadInbox } from './thread-inbox.js'
 import type { FromVolumeThread, ToVolumeThread, VolumeThreadData } from './thread-protocol.js'
 import { VolumeService } from './volume-service.js'
@@ -33,6 +35,8 @@ if (port === null) throw new Error('volume-worker runs as a worker thread')
 const data = workerData as VolumeThreadData
 const inbox = new ThreadInbox(port, data.signal)
 
+const rootNode = 1
+
 function post(message: FromVolumeThread): void {
   port?.postMessage(message)
 }
@@ -43,6 +47,9 @@ function log(line: string): void {
 
 /** What was agreed on with the kernel, once it was. */
 let negotiated: Record<string, unknown> = {}
+/** Makes the kernel forget where a name in the root leads. */
+let forgetName: (name: ByteString) => void = () => undefined
+let forgetAttributes: (node: number) => void = () => undefined
 let transportCounts: () => Record<string, number> = () => ({})
 
 async function run(): Promise<void> {
@@ -76,6 +83,9 @@ async function open(
   pairing: Pairing,
   isMountedOver: boolean,
 ): Promise<void> {
+  const sweeping = new Sweeping(volume, ({ id }) => {
+    if (id !== 0) forgetAttributes(id)
+  })
   const heapCare = new HeapCare(garbageCollector())
   const flushMarker = new FlushMarker(
     (pid) => existsSync(`/proc/self/task/${pid}`),
@@ -100,12 +110,19 @@ async function open(
       heapCare.look(view.nodeCount)
       store.sessions.keepAlive()
     },
+    remove: (labels, names) => {
+      view.removeSnapshots(labels)
+      for (const name of names) forgetName(name as ByteString)
+      sweeping.restart()
+    },
+    sweep: (msMax) => sweeping.goOn(msMax),
     isCatchingUp: () => flushMarker.isCatchingUp,
   })
-  const { takeSnapshot } = service
+  const { takeSnapshot, deleteSnapshot } = service
   const view: VolumeView = new VolumeView(volume, {
     isMountedOver,
     takeSnapshot,
+    deleteSnapshot,
     flushMarker,
   })
   const collisions = volume.collisions.map(textOf)
@@ -165,6 +182,12 @@ function serveNative(
     log,
     onStart: (control) => {
       transportCounts = () => control.stats()
+      forgetAttributes = (node) => {
+        control.invalidateNode(node, -1, 0)
+      }
+      forgetName = (name) => {
+        control.invalidateEntry(rootNode, name)
+      }
     },
     onAgreement: (agreement) => {
       negotiated = { ...agreement }

@@ -1,13 +1,16 @@
 import { Attributes } from '../base/attributes.js'
 import { byteStringOf, type ByteString } from '../base/bytes.js'
+import type { Label } from '../base/ids.js'
 import { damaged } from './element-values.js'
 import type { PreservedAttributes } from './elements.js'
 import { readU64le, writeU64le } from './integers.js'
 
 /** The value of an attributes element, drawn in FORMAT.md. */
 
-const fixedBytes = 106
 const modeMax = 0o177777
+const bornAfterAt = 104
+const xattrCountAt = 108
+const fixedBytes = 110
 
 export function attributesValueBytesMax(preserved: PreservedAttributes): number {
   return preserved.xattrs.reduce(
@@ -21,7 +24,7 @@ export function writeAttributesValue(
   at: number,
   preserved: PreservedAttributes,
 ): number {
-  const { attributes, xattrs, sizeMaxBytes } = preserved
+  const { attributes, xattrs, sizeMaxBytes, bornAfter } = preserved
   to.writeUInt32LE(attributes.mode, at)
   to.writeUInt32LE(attributes.nlink, at + 4)
   to.writeUInt32LE(attributes.uid, at + 8)
@@ -41,7 +44,8 @@ export function writeAttributesValue(
   to.writeUInt32LE(attributes.mtimeNsec, at + 92)
   to.writeUInt32LE(attributes.ctimeNsec, at + 96)
   to.writeUInt32LE(attributes.btimeNsec, at + 100)
-  let end = to.writeUInt16LE(xattrs.length, at + 104)
+  to.writeUInt32LE(bornAfter, at + bornAfterAt)
+  let end = to.writeUInt16LE(xattrs.length, at + xattrCountAt)
   for (const [name, value] of xattrs) {
     end = to.writeUInt16LE(name.length, end)
     end = to.writeUInt32LE(value.length, end)
@@ -75,7 +79,12 @@ export function readAttributesValue(from: Buffer, end: number): PreservedAttribu
   attributes.btimeNsec = from.readUInt32LE(100)
   const sizeMaxBytes = readU64le(from, 40)
   if (!areSound(attributes) || !Number.isSafeInteger(sizeMaxBytes)) throw damaged('attributes')
-  return { attributes, xattrs: readXattrs(from, end), sizeMaxBytes }
+  return {
+    attributes,
+    xattrs: readXattrs(from, end),
+    sizeMaxBytes,
+    bornAfter: bornAfterOf(from, end),
+  }
 }
 
 /** Every number in the range that the kernel takes. */
@@ -91,10 +100,16 @@ function areSound(attributes: Attributes): boolean {
   )
 }
 
+/** The one part that the sweep needs. */
+export function bornAfterOf(from: Buffer, end: number): Label | 0 {
+  if (end < fixedBytes) throw damaged('attributes')
+  return from.readUInt32LE(bornAfterAt) as Label
+}
+
 function readXattrs(from: Buffer, end: number): PreservedAttributes['xattrs'] {
   const xattrs: (readonly [ByteString, Uint8Array])[] = []
   let at = fixedBytes
-  for (let count = from.readUInt16LE(104); count > 0; count--) {
+  for (let count = from.readUInt16LE(xattrCountAt); count > 0; count--) {
     const nameStart = at + 6
     if (nameStart > end) throw damaged('xattrs')
     const nameEnd = nameStart + from.readUInt16LE(at)

@@ -44,6 +44,8 @@ export function checkedVolume(where: string, value: unknown): VolumeRecord {
     chunkBytes: fields.integer('chunkBytes', chunkBytesMin, chunkBytesMax),
     createdAtMs: fields.integer('createdAtMs', 0),
     labelLast: fields.integer('labelLast', 0, labelMax - 1) as Label | 0,
+    timeLastSec: fields.integer('timeLastSec', 0, snapshotTimeMaxSec),
+    isUnswept: fields.boolean('isUnswept'),
     policy: fields.objectOrNull('policy', checkedPolicy),
     snapshots: fields.list('snapshots', checkedSnapshot),
   }
@@ -75,7 +77,7 @@ function checkedTag(where: string, value: unknown): string {
   return value
 }
 
-function checkOrder(where: string, { snapshots, labelLast }: VolumeRecord): void {
+function checkOrder(where: string, { snapshots, labelLast, timeLastSec }: VolumeRecord): void {
   let label = 0
   let timeSec = -1
   for (const [at, snapshot] of snapshots.entries()) {
@@ -86,6 +88,7 @@ function checkOrder(where: string, { snapshots, labelLast }: VolumeRecord): void
     timeSec = snapshot.timeSec
   }
   if (labelLast < label) throw new FieldError(`${where}.labelLast is wrong`)
+  if (timeLastSec < timeSec) throw new FieldError(`${where}.timeLastSec is wrong`)
 }
 
 function isId(text: string): boolean {

@@ -29,6 +29,10 @@ export interface VolumeRecord {
    * again.
    */
   readonly labelLast: Label | 0
+  /** The newest time that ever named a snapshot, deleted ones too: a name never comes to mean another. */
+  readonly timeLastSec: number
+  /** Snapshots were deleted, and what only they needed is not all freed. */
+  readonly isUnswept: boolean
   /** Which snapshots may be deleted by themselves; null: none. */
   readonly policy: RetentionPolicy | null
   /** By label and time, ascending. */

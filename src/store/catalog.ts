@@ -74,7 +74,14 @@ export class Catalog {
         throw new Failure('exists', `the store has a volume with the ${key} ${volume[key]} already`)
       }
     }
-    const record = { id: newId(), ...volume, labelLast: 0 as const, policy: null, snapshots: [] }
+    const past = {
+      labelLast: 0 as const,
+      timeLastSec: 0,
+      isUnswept: false,
+      policy: null,
+      snapshots: [],
+    }
+    const record = { id: newId(), ...volume, ...past }
     this.#write([...this.volumes(), checkedVolume('volume', record)])
     return record
   }
@@ -125,9 +132,38 @@ export class Catalog {
       this.volumes().map((volume) => {
         const record = byVolume.get(volume.id)
         if (record === undefined) return volume
-        return { ...volume, labelLast: record.label, snapshots: [...volume.snapshots, record] }
+        const last = { labelLast: record.label, timeLastSec: record.timeSec }
+        return { ...volume, ...last, snapshots: [...volume.snapshots, record] }
       }),
     )
+  }
+
+  /** All or none; held ones only if it is forced. What only they needed is to be swept. */
+  removeSnapshots(
+    volumeId: string,
+    names: readonly string[],
+    isForced: boolean,
+  ): readonly SnapshotRecord[] {
+    const volume = this.#volume(volumeId)
+    const removed = volume.snapshots.filter(({ name }) => names.includes(name))
+    const missing = names.find((name) => !removed.some((record) => record.name === name))
+    if (missing !== undefined) {
+      throw new Failure('missing', `${volume.name} has no snapshot ${missing}`)
+    }
+    const held = removed.find(({ isHeld }) => isHeld)
+    if (held !== undefined && !isForced) {
+      const advice = '`bygone release` it first, or delete with --force'
+      throw new Failure('failed', `${held.name} of ${volume.name} is held: ${advice}`)
+    }
+    const snapshots = volume.snapshots.filter((record) => !removed.includes(record))
+    this.#replace({ ...volume, snapshots, isUnswept: true })
+    return removed
+  }
+
+  /** Nothing is left of the snapshots deleted so far. */
+  noteSwept(volumeId: string): void {
+    const volume = this.#volume(volumeId)
+    if (volume.isUnswept) this.#replace({ ...volume, isUnswept: false })
   }
 
   /** Others' memos, tags and holds for snapshots that there are, told by their labels. */

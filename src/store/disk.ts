@@ -37,6 +37,8 @@ export interface Disk {
   /** Writes all; what has been written when it throws, nobody knows. */
   write(fd: number, bytes: Uint8Array, offset: number): void
   truncate(fd: number, sizeBytes: number): void
+  /** The range reads as zeros from now on, and its blocks are given back; where that can't be done, nothing happens. */
+  punch(fd: number, offset: number, bytes: number): void
   /** Bytes and size are on the disk when it returns; with sync the times too. */
   syncData(fd: number): void
   sync(fd: number): void

@@ -3,6 +3,9 @@ import type { JournalPosition } from './journal.js'
 /** Takes a run of puts (puts.ts). */
 export type PutSink = (puts: Buffer, start: number, end: number) => void
 
+/** Takes the key of an entry that shall be no more; no matter whether there is one. */
+export type RemoveSink = (key: Uint8Array) => void
+
 /**
  * The elements by key, derived from the journal. A crash of the process takes nothing that apply has
  * done; one of the machine may leave anything, unless all was synced after close: whoever opens it
@@ -20,10 +23,10 @@ export interface ElementIndex {
   /** The same with the last entry at or before `key`. */
   seekBackward(key: Buffer): IndexCursor
   /**
-   * Puts what `fill` gives and the checkpoint it returns, in one transaction: all or, if anything
-   * throws, nothing.
+   * Puts and removes what `fill` gives, and puts the checkpoint it returns, in one transaction: all or, if
+   * anything throws, nothing.
    */
-  apply(fill: (put: PutSink) => JournalPosition): void
+  apply(fill: (put: PutSink, remove: RemoveSink) => JournalPosition): void
   close(): void
 }
 

@@ -10,13 +10,7 @@ import {
 import { checkedPayloadBytes, checksumBytes } from './element-values.js'
 import type { ElementIndex, IndexCursor } from './element-index.js'
 import { EmptyRanges } from './empty-ranges.js'
-import {
-  highestBelow,
-  lowestFrom,
-  withLabel,
-  type Address,
-  type PendingPuts,
-} from './pending-puts.js'
+import { highestBelow, lowestFrom, type Address, type PendingPuts } from './pending-puts.js'
 
 /** How many objects are remembered to have an entry in the index, per table. */
 const knownObjectsMax = 4096
@@ -48,10 +42,18 @@ export class ElementLookup {
     })
   }
 
-  /** Whether there is an entry with exactly this key. */
+  /** Entries have been removed from the index. */
+  noteRemoved(): void {
+    this.#known.forEach((known) => {
+      known.clear()
+    })
+  }
+
+  /** Whether the address has an entry with a label at or above `label`; `key` is that of (address, label). */
   has(table: number, object: number, address: Address, label: number, key: Buffer): boolean {
-    if (withLabel(this.#pending.at(table, object, address), label) !== undefined) return true
-    return this.isIndexed(table, object) && this.#index.get(key) !== undefined
+    if (lowestFrom(this.#pending.at(table, object, address), label) !== undefined) return true
+    const cursor = this.#seek(table, object, key)
+    return cursor?.isAtEnd === false && isSameAddress(cursor.key, key)
   }
 
   /** The entry with exactly this key, in a table without labels and addresses. */
@@ -89,8 +91,8 @@ export class ElementLookup {
   }
 
   /**
-   * The entry of the address with the highest label below `label`; `key` is that of (address, label
-   * - 1).
+   * The entry of the address with the highest label below `label`, and that label; `key` is that of
+   * (address, label - 1).
    */
   highestBelow(
     table: number,
@@ -98,16 +100,19 @@ export class ElementLookup {
     address: Address,
     label: number,
     key: Buffer,
-  ): Buffer | undefined {
+  ): { label: number; payload: Buffer } | undefined {
     const pending = highestBelow(this.#pending.at(table, object, address), label)
     if (this.isIndexed(table, object)) {
       const cursor = this.#index.seekBackward(key)
       if (!cursor.isAtEnd && isSameAddress(cursor.key, key)) {
-        const isHigher = labelOfKey(cursor.key, cursor.key.length) > (pending?.label ?? -1)
-        if (isHigher) return checkedPayload(cursor.key, cursor.value)
+        const indexed = labelOfKey(cursor.key, cursor.key.length)
+        if (indexed > (pending?.label ?? -1)) {
+          return { label: indexed, payload: checkedPayload(cursor.key, cursor.value) }
+        }
       }
     }
-    return pending && withoutChecksum(this.#pending.valueOf(pending))
+    if (pending === undefined) return undefined
+    return { label: pending.label, payload: withoutChecksum(this.#pending.valueOf(pending)) }
   }
 
   /**
@@ -194,7 +199,7 @@ export class ElementLookup {
   }
 }
 
-function checkedPayload(key: Buffer, value: Buffer): Buffer {
+export function checkedPayload(key: Buffer, value: Buffer): Buffer {
   return value.subarray(0, checkedPayloadBytes(key, key.length, value, value.length))
 }
 

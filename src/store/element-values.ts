@@ -111,14 +111,17 @@ function areExtentsSound({ extents, dataBytes }: ChunkPlace): boolean {
   return sum === dataBytes && position <= chunkBytesMax
 }
 
+const locationFixedBytes = 10
+
 export function locationValueBytesMax(location: Location): number {
-  return location.places.reduce((sum, { name }) => sum + 10 + name.length, 6)
+  return location.places.reduce((sum, { name }) => sum + 10 + name.length, locationFixedBytes)
 }
 
 export function writeLocationValue(to: Buffer, at: number, location: Location): number {
   to[at] = location.isRetired ? 1 : 0
   to[at + 1] = location.places.length
-  let end = to.writeUInt32LE(location.bornAfter, at + 2)
+  to.writeUInt32LE(location.bornAfter, at + 2)
+  let end = to.writeUInt32LE(location.writtenAt, at + 6)
   for (const { parent, name } of location.places) {
     writeU64le(to, parent, end)
     end = to.writeUInt16LE(name.length, end + 8)
@@ -128,9 +131,10 @@ export function writeLocationValue(to: Buffer, at: number, location: Location): 
 }
 
 export function readLocationValue(from: Buffer, end: number): Location {
-  if (end < 6 || (from[0] ?? 0) > 1 || (from[1] ?? 0) > placesMax) throw damaged('location')
+  if (end < locationFixedBytes || (from[0] ?? 0) > 1 || (from[1] ?? 0) > placesMax)
+    throw damaged('location')
   const places: { parent: ObjectId; name: Location['places'][number]['name'] }[] = []
-  let at = 6
+  let at = locationFixedBytes
   for (let count = from[1] ?? 0; count > 0; count--) {
     const nameStart = at + 10
     const nameEnd = nameStart <= end ? nameStart + from.readUInt16LE(at + 8) : Infinity
@@ -142,7 +146,12 @@ export function readLocationValue(from: Buffer, end: number): Location {
     at = nameEnd
   }
   if (at !== end) throw damaged('location')
-  return { isRetired: from[0] === 1, places, bornAfter: from.readUInt32LE(2) as Label }
+  return {
+    isRetired: from[0] === 1,
+    places,
+    bornAfter: from.readUInt32LE(2) as Label,
+    writtenAt: from.readUInt32LE(6) as Label,
+  }
 }
 
 export const driftValueBytes = 4

@@ -31,6 +31,8 @@ export interface PreservedAttributes {
   xattrs: readonly (readonly [ByteString, Uint8Array])[]
   /** The largest size that the snapshot of this element or any older one sees. */
   sizeMaxBytes: number
+  /** A snapshot in which the object did not exist yet, the newest that is known; 0: none is. */
+  bornAfter: Label | 0
 }
 
 /**
@@ -43,4 +45,6 @@ export interface Location {
   places: readonly { parent: ObjectId; name: ByteString }[]
   /** The newest label at which the object did not exist yet; 0: unknown. */
   bornAfter: Label | 0
+  /** The newest snapshot when this was written: of a retired object, no later one needs what is retired. */
+  writtenAt: Label | 0
 }

@@ -31,6 +31,12 @@ export class FieldCheck {
     return value
   }
 
+  boolean(name: string): boolean {
+    const value = this.#take(name)
+    if (typeof value !== 'boolean') throw this.wrong(name)
+    return value
+  }
+
   integer(name: string, min: number, max = Number.MAX_SAFE_INTEGER): number {
     const value = this.#take(name)
     const isRight = typeof value === 'number' && Number.isSafeInteger(value)

@@ -2,6 +2,7 @@ import { FsError, fsErrorOf } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
 import type { BackgroundSync, ChunkStage } from '../base/native.js'
 import type { Change } from './change.js'
+import { joined, type DeadRun } from './dead-runs.js'
 import type { Disk } from './disk.js'
 import type { JournalFiles } from './journal-files.js'
 import { recordHeaderBytes, sealRecord } from './record.js'
@@ -127,6 +128,17 @@ export class Journal {
 
   fdOf(segment: number): number {
     return this.#files.fdOf(segment)
+  }
+
+  /**
+   * Gives back the space of data that no element names any more. The records stay, and are told by their own
+   * checksums; what is not on the disk yet has to be first, or recovery would take such a record for torn.
+   */
+  punch(runs: readonly DeadRun[]): void {
+    if (runs.some(({ segment }) => segment === this.segment)) this.sync()
+    for (const { segment, offset, bytes } of joined(runs)) {
+      this.#disk.punch(this.#files.fdOf(segment), offset, bytes)
+    }
   }
 
   close(): void {

@@ -2,7 +2,7 @@ import { open, type RootDatabase } from 'lmdb'
 import { FsError } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
 import { checkedPayloadBytes, checksumBytes, sealValue } from './element-values.js'
-import type { ElementIndex, PutSink } from './element-index.js'
+import type { ElementIndex, PutSink, RemoveSink } from './element-index.js'
 import { LmdbCursor } from './lmdb-cursor.js'
 import { indexErrorOf, writeErrorOf } from './lmdb-error.js'
 import { readU64le, writeU64le } from './integers.js'
@@ -75,7 +75,7 @@ export class LmdbIndex implements ElementIndex {
     return this.#backward
   }
 
-  apply(fill: (put: PutSink) => JournalPosition): void {
+  apply(fill: (put: PutSink, remove: RemoveSink) => JournalPosition): void {
     const database = this.#forReading()
     // Else this reader would keep the pages that the transaction frees.
     this.#closeCursors()
@@ -83,9 +83,14 @@ export class LmdbIndex implements ElementIndex {
     this.#isFresh = false
     try {
       database.transactionSync(() => {
-        const position = fill((puts, start, end) => {
-          putAll(database, puts, start, end)
-        })
+        const position = fill(
+          (puts, start, end) => {
+            putAll(database, puts, start, end)
+          },
+          (key) => {
+            database.removeSync(key)
+          },
+        )
         database.putSync(checkpointKey, checkpointValue(position))
         faultPoint('index.commit.filled')
       })

@@ -152,12 +152,3 @@ export function highestBelow(
   }
   return best
 }
-
-export function withLabel(
-  first: PendingEntry | undefined,
-  label: number,
-): PendingEntry | undefined {
-  let entry = first
-  while (entry !== undefined && entry.label !== label) entry = entry.next
-  return entry
-}

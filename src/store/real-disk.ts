@@ -1,8 +1,8 @@
 import * as fs from 'node:fs'
-import { checked, fsErrorOf } from '../base/errno.js'
+import { checked, fsErrorOf, isErrno } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
 import { native, type BackgroundSync, type ChunkStage } from '../base/native.js'
-import { O } from '../base/open-flags.js'
+import { Fallocate, O } from '../base/open-flags.js'
 import type { Disk, FileFacts, OpenFor } from './disk.js'
 import type { ElementIndex } from './element-index.js'
 import { LmdbIndex } from './lmdb-index.js'
@@ -65,6 +65,13 @@ export class RealDisk implements Disk {
 
   truncate(fd: number, sizeBytes: number): void {
     fs.ftruncateSync(fd, sizeBytes)
+  }
+
+  punch(fd: number, offset: number, bytes: number): void {
+    const result = native().fallocate(fd, Fallocate.punchHole | Fallocate.keepSize, offset, bytes)
+    if (result < 0 && !isErrno(fsErrorOf(result, 'punch'), 'EOPNOTSUPP')) {
+      throw fsErrorOf(result, 'give back space of a file of the store')
+    }
   }
 
   syncData(fd: number): void {

@@ -40,12 +40,11 @@ export function isSnapshotTime(timeSec: number): boolean {
 }
 
 /**
- * The time that the next snapshot's name shall stand for: now, or a second after the newest if the
- * clock is not past that.
+ * The time that the next snapshot's name shall stand for: now, or a second after the newest
+ * that ever was if the clock is not past that.
  */
-export function nextSnapshotTime(nowMs: number, newest: { timeSec: number } | undefined): number {
-  const nowSec = Math.floor(nowMs / 1000)
-  return newest === undefined ? nowSec : Math.max(nowSec, newest.timeSec + 1)
+export function nextSnapshotTime(nowMs: number, timeLastSec: number): number {
+  return Math.max(Math.floor(nowMs / 1000), timeLastSec + 1)
 }
 
 /**

@@ -72,7 +72,20 @@ export class VolumeElements {
   sizeMaxBefore(object: ObjectId, label: Label): number {
     const key = this.#attributesKey(object, label - 1)
     const found = this.#lookup.highestBelow(Table.attributes, object, 0, label, key)
-    return found === undefined ? 0 : readAttributesValue(found, found.length).sizeMaxBytes
+    if (found === undefined) return 0
+    return readAttributesValue(found.payload, found.payload.length).sizeMaxBytes
+  }
+
+  /** The element of the name with the highest label of all. */
+  newestName(
+    directory: ObjectId,
+    name: ByteString,
+  ): { label: Label; element: NameElement } | undefined {
+    const key = this.#nameKey(directory, name, labelMax - 1)
+    const found = this.#lookup.highestBelow(Table.names, directory, name, labelMax, key)
+    if (found === undefined) return undefined
+    const element = readNameValue(found.payload, found.payload.length)
+    return { label: found.label as Label, element }
   }
 
   location(object: ObjectId): Location | undefined {

@@ -16,6 +16,7 @@ import { dataName, writeIndexState } from './index-state.js'
 import { Journal, type Durability } from './journal.js'
 import { JournalFiles } from './journal-files.js'
 import { PendingPuts } from './pending-puts.js'
+import type { LiveLabels } from './live-labels.js'
 import { planPlace } from './place-plan.js'
 import { realDisk } from './real-disk.js'
 import { recover, type RecoveredVolume, type RecoveryReport } from './recovery.js'
@@ -23,6 +24,7 @@ import { volumeIdBytesMax } from './segment.js'
 import { requestErrorOf } from './request-error.js'
 import { Sessions } from './sessions.js'
 import { failureOfSystem, renamedFailure } from './store-failure.js'
+import { StoreSweep } from './store-sweep.js'
 import { VolumeElements } from './volume-elements.js'
 
 export interface VolumeStoreOptions {
@@ -67,6 +69,7 @@ export class VolumeStore {
   readonly #pending = new PendingPuts()
   readonly #elements: VolumeElements
   readonly #writer: ChangeWriter
+  readonly #lookup: ElementLookup
   readonly #change = new Change()
   #isClosed = false
 
@@ -98,6 +101,7 @@ export class VolumeStore {
     })
     this.sessions = sessions
     const lookup = new ElementLookup(this.#index, this.#pending)
+    this.#lookup = lookup
     this.#elements = new VolumeElements(lookup, this.#pending)
     this.#writer = new ChangeWriter(disk, this.#journal, this.#index, this.#pending, lookup)
   }
@@ -158,7 +162,7 @@ export class VolumeStore {
     this.#writer.preserveChunks(object, label, fd, first, count, chunkBytes, sizeBytes)
   }
 
-  /** Whether there is an element with exactly this label. */
+  /** Whether there is an element with this label or a higher one: what such a snapshot sees is preserved. */
   hasName(directory: ObjectId, name: ByteString, label: Label): boolean {
     return this.#elements.hasName(directory, name, label)
   }
@@ -201,6 +205,14 @@ export class VolumeStore {
     return this.#elements.sizeMaxBefore(object, label)
   }
 
+  /** The element of the name with the highest label of all. */
+  newestName(
+    directory: ObjectId,
+    name: ByteString,
+  ): { label: Label; element: NameElement } | undefined {
+    return this.#elements.newestName(directory, name)
+  }
+
   hasAnyChunk(object: ObjectId): boolean {
     return this.#elements.hasAnyChunk(object)
   }
@@ -234,6 +246,14 @@ export class VolumeStore {
   /** Brings what is pending into the index: when idle, so that no request need wait for it. */
   indexPending(): void {
     this.#writer.indexPending()
+  }
+
+  /**
+   * A pass that frees what none of these snapshots (labels, ascending) needs. One at a time. `live` is the
+   * caller's: he adds what is cut meanwhile at its end.
+   */
+  sweep(live: LiveLabels): StoreSweep {
+    return new StoreSweep(this.#journal, this.#index, this.#lookup, this.#writer, live)
   }
 
   /** All that was committed is on the disk when this returns. */

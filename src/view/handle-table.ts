@@ -73,6 +73,10 @@ export class HandleTable {
     return handle
   }
 
+  all(): Iterable<Handle> {
+    return this.#handles.values()
+  }
+
   removeAll(): Handle[] {
     const all = [...this.#handles.values()]
     this.#handles.clear()

@@ -9,6 +9,8 @@ export interface ViewOptions {
    * is known.
    */
   readonly takeSnapshot: (tag: string) => void
+  /** rmdir .snapshots/NAME: the snapshot (its `@GMT-…` name) is deleted if it returns; as above. */
+  readonly deleteSnapshot: (name: string) => void
   /** Learns who opens the root, if the transport tells who calls. */
   readonly flushMarker?: FlushMarker
 }

@@ -120,6 +120,14 @@ export class PastView {
     this.#keys.delete(tree)
   }
 
+  /** These snapshots are no more. Who is still in one of them is told so (ESTALE) from now on. */
+  remove(labels: ReadonlySet<Label>): void {
+    for (const tree of this.#trees.values()) if (labels.has(tree.label)) tree.isDeleted = true
+    for (const handle of this.#handles.all()) {
+      if (handle.kind === 'past' && handle.file.tree.isDeleted) handle.file.dropPlans()
+    }
+  }
+
   #assertSearchable(directory: PastNode, caller: Caller): void {
     const { tree } = directory
     tree.attributes(directory, this.#attributes)

@@ -1,4 +1,4 @@
-import { FileType } from '../base/attributes.js'
+import { FileType, StatField } from '../base/attributes.js'
 import { byteStringOfText, textOf } from '../base/bytes.js'
 import type { ByteString } from '../base/bytes.js'
 import { FsError } from '../base/errno.js'
@@ -7,6 +7,7 @@ import { RequestParked } from '../fuse/file-system.js'
 import type { AttributesReply, Caller, Entry, OpenReply } from '../fuse/file-system.js'
 import { plainSnapshotName } from '../store/snapshot-name.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
+import type { Identity } from '../volume/acting-as.js'
 import { snapshotPrefix } from '../volume/hidden-names.js'
 import { ListingBuilder } from '../volume/listing.js'
 import type { Listing } from '../volume/listing.js'
@@ -18,6 +19,7 @@ import type { DirectorySource } from './directory-stream.js'
 import type { HandleTable } from './handle-table.js'
 import { liveInodeNumber, numberOf } from './live-view.js'
 import type { NodeTable } from './node-table.js'
+import type { ViewOptions } from './options.js'
 import type { PastView } from './past-view.js'
 import { SnapshotsNode } from './view-node.js'
 
@@ -37,8 +39,11 @@ export class SnapshotsView {
   readonly #handles: HandleTable
   readonly #past: PastView
   readonly #takeSnapshot: (tag: string) => void
+  readonly #deleteSnapshot: (name: string) => void
   /** Tags that requests are waiting for. */
   readonly #asked = new Set<string>()
+  /** Names below `.snapshots` that requests are waiting to see deleted, and what they stood for. */
+  readonly #doomed = new Map<ByteString, string>()
   readonly #directory = new SnapshotsNode()
 
   constructor(
@@ -46,13 +51,14 @@ export class SnapshotsView {
     nodes: NodeTable,
     handles: HandleTable,
     past: PastView,
-    takeSnapshot: (tag: string) => void,
+    { takeSnapshot, deleteSnapshot }: Pick<ViewOptions, 'takeSnapshot' | 'deleteSnapshot'>,
   ) {
     this.#volume = volume
     this.#nodes = nodes
     this.#handles = handles
     this.#past = past
     this.#takeSnapshot = takeSnapshot
+    this.#deleteSnapshot = deleteSnapshot
   }
 
   /** The snapshot that `name` stands for in the root or any live directory: `@GMT-…` or `@latest`. */
@@ -80,11 +86,7 @@ export class SnapshotsView {
 
   /** A name in `.snapshots`: a plain name or a tag. */
   lookup(name: ByteString, caller: Caller, entry: Entry): void {
-    const text = textOf(name)
-    const record = this.#volume.snapshots.findLast(
-      (each) => plainSnapshotName(each.name) === text || each.tags.includes(text),
-    )
-    if (record === undefined) throw new FsError('ENOENT', `no snapshot ${text}`)
+    const record = this.#below(name)
     this.#past.enterSnapshot(record, `.snapshots/${name}`, [], caller, entry)
     entry.entryTtlMs = 0
   }
@@ -111,6 +113,23 @@ export class SnapshotsView {
     this.lookup(name, caller, entry)
   }
 
+  /** Who may make names in the root may take snapshots; to delete them one has to own it. */
+  remove(name: ByteString, caller: Identity): void {
+    const { origin } = this.#volume
+    origin.statNode(origin.root)
+    if (caller.uid !== 0 && caller.uid !== origin.stat[StatField.uid]) {
+      throw new FsError('EPERM', 'not the owner of the volume')
+    }
+    const doomed = this.#doomed.get(name) ?? this.#below(name).name
+    this.#doomed.delete(name)
+    try {
+      this.#deleteSnapshot(doomed)
+    } catch (error) {
+      if (error instanceof RequestParked) this.#doomed.set(name, doomed)
+      throw error
+    }
+  }
+
   openDirectory(reply: OpenReply): void {
     const stream = new DirectoryStream(this.#source())
     reply.handle = this.#handles.add({ kind: 'directory', stream, fd: -1 })
@@ -127,6 +146,16 @@ export class SnapshotsView {
   inodeNumber(ino: number, to: InodeNumber): void {
     if (ino < labelBase) liveInodeNumber(ino, to)
     else pastInodeNumber((ino - labelBase) as Label, this.#volume.origin.root.object, to)
+  }
+
+  /** A plain name or a tag. */
+  #below(name: ByteString): SnapshotRecord {
+    const text = textOf(name)
+    const record = this.#volume.snapshots.findLast(
+      (each) => plainSnapshotName(each.name) === text || each.tags.includes(text),
+    )
+    if (record === undefined) throw new FsError('ENOENT', `no snapshot ${text}`)
+    return record
   }
 
   #source(): DirectorySource {

@@ -1,6 +1,7 @@
 import { FileType } from '../base/attributes.js'
 import { bytesOf } from '../base/bytes.js'
 import type { ByteString } from '../base/bytes.js'
+import type { Label } from '../base/ids.js'
 import { checked, FsError } from '../base/errno.js'
 import { O } from '../base/open-flags.js'
 import type { FileFlagsCommand } from '../base/open-flags.js'
@@ -62,13 +63,7 @@ export class VolumeView implements FileSystem {
     this.#nodes = new NodeTable(volume.origin.root)
     this.#live = new LiveView(volume, this.#nodes, this.#handles, options.isMountedOver)
     this.#past = new PastView(volume, this.#nodes, this.#handles)
-    this.#snapshots = new SnapshotsView(
-      volume,
-      this.#nodes,
-      this.#handles,
-      this.#past,
-      options.takeSnapshot,
-    )
+    this.#snapshots = new SnapshotsView(volume, this.#nodes, this.#handles, this.#past, options)
   }
 
   /** How many files and directories the kernel knows. */
@@ -83,6 +78,12 @@ export class VolumeView implements FileSystem {
       snapshotTrees: this.#past.treeCount,
       ...this.#volume.gauges(),
     }
+  }
+
+  /** These snapshots are no more. The kernel has to be told of their names in the root. */
+  removeSnapshots(labels: ReadonlySet<Label>): void {
+    this.#past.remove(labels)
+    this.#volume.remove(labels)
   }
 
   lookup(parent: number, name: ByteString, caller: Caller, entry: Entry): void {
@@ -187,7 +188,11 @@ export class VolumeView implements FileSystem {
     this.#volume.names.unlink(this.#parentOfOld(parent, name), name)
   }
 
-  rmdir(parent: number, name: ByteString): void {
+  rmdir(parent: number, name: ByteString, caller: Caller): void {
+    if (this.#nodes.get(parent) instanceof SnapshotsNode) {
+      this.#snapshots.remove(name, caller)
+      return
+    }
     this.#volume.names.rmdir(this.#parentOfOld(parent, name), name)
   }
 
@@ -461,7 +466,7 @@ export class VolumeView implements FileSystem {
   #parentOfOld(parent: number, name: ByteString): OriginNode {
     const node: ViewNode = this.#nodes.get(parent)
     if (node instanceof SnapshotsNode) {
-      throw new FsError('EPERM', 'snapshots are deleted by the bygone command')
+      throw new FsError('EPERM', 'snapshots are deleted by rmdir, or the bygone command')
     }
     const directory = this.#nodes.live(parent)
     const { origin, hidden } = this.#volume

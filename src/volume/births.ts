@@ -1,4 +1,5 @@
 import { FileType } from '../base/attributes.js'
+import type { Label } from '../base/ids.js'
 import type { VolumeStore } from '../store/volume-store.js'
 import type { Epoch } from './epoch.js'
 import type { Origin } from './origin.js'
@@ -52,6 +53,31 @@ export class Births {
     return isBorn
   }
 
+  /**
+   * A snapshot in which the node did not exist yet, the newest that is known of; 0: none is. By the same
+   * reasoning as below, for older snapshots: who came to a name by another way than by being made left a location.
+   */
+  bornAfter(node: OriginNode): Label | 0 {
+    const { newest } = this.#epoch
+    if (this.isBorn(node)) return newest
+    const found = this.#lastWithout(node)
+    // Where isBorn was in doubt, what is preserved for the newest snapshot must not be known as needless here.
+    return found < newest ? found : 0
+  }
+
+  #lastWithout(node: OriginNode): Label | 0 {
+    for (let at = node; at !== this.#origin.root;) {
+      const location = this.#store.location(at.object)
+      if (location !== undefined) return location.bornAfter
+      if (at.parent === undefined || at.parent === this.#origin.retired) return 0
+      if (at.type !== FileType.directory && this.#hasOtherNames(at)) return 0
+      const newest = this.#store.newestName(at.parent.object, at.name)
+      if (newest !== undefined) return newest.element.object === at.object ? 0 : newest.label
+      at = at.parent
+    }
+    return 0
+  }
+
   #known(node: OriginNode): boolean | undefined {
     if (node.bornLabel === this.#epoch.newest) return true
     if (node.keptLabel === this.#epoch.newest || node === this.#origin.root) return false
@@ -62,18 +88,19 @@ export class Births {
   #infer(node: OriginNode): boolean | undefined {
     const newest = this.#epoch.newest
     const location = this.#store.location(node.object)
-    if (location !== undefined) return location.bornAfter === newest
+    if (location !== undefined) return location.bornAfter >= newest
     // It has names that are not known here.
     if (node.parent === undefined && node.isByNumber) return false
     // Neither a name nor a place in the retired directory: no snapshot can reach it.
     if (node.parent === undefined) return true
-    if (node.type !== FileType.directory) {
-      // Another of its names may be the one that the snapshot knows.
-      this.#origin.statNode(node)
-      if (this.#origin.linksFromStat() > 1) return false
-    }
+    if (node.type !== FileType.directory && this.#hasOtherNames(node)) return false
     const element = this.#store.findName(node.parent.object, node.name, newest)
     if (element === undefined) return undefined
     return element.object !== node.object
+  }
+  /** One of which may be the one that a snapshot knows. */
+  #hasOtherNames(node: OriginNode): boolean {
+    this.#origin.statNode(node)
+    return this.#origin.linksFromStat() > 1
   }
 }

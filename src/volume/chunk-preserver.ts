@@ -130,24 +130,30 @@ export class ChunkPreserver {
     if (this.#guards.isCurrent(object.guard)) return !this.#isLost(object)
     // The attributes first: they tell, also after a restart, how large the file was at the snapshot.
     this.#preserver.begin().attributes(object.node).commit()
-    if (this.#isLost(object)) this.#guards.allowAll(object.guard)
-    else this.#reset(object)
-    return !this.#isLost(object)
+    const isNeeded = !this.#isLost(object) && this.#reset(object)
+    if (!isNeeded) this.#guards.allowAll(object.guard)
+    return isNeeded
   }
 
   /** It was changed unseen since the newest snapshot: there is nothing left to preserve. */
   #isLost(object: OpenObject): boolean {
-    return this.#store.drift(object.node.object) === this.#epoch.newest
+    return this.#store.drift(object.node.object) >= this.#epoch.newest
   }
 
-  #reset(object: OpenObject): void {
+  /** False: no snapshot knows the object. */
+  #reset(object: OpenObject): boolean {
     const preserved = this.#store.findAttributes(object.node.object, this.#epoch.newest)
-    if (preserved === undefined) throw new Error('preserved attributes are missing')
+    if (preserved === undefined) {
+      // The sweep has found out that it was born since the newest snapshot, where isBorn was in doubt.
+      this.#births.note(object.node)
+      return false
+    }
     object.snapshotBytes = preserved.attributes.sizeBytes
     // Beyond the end in the newest snapshot an older one may still read the origin's zeros, if the file was longer
     // then: those chunks are guarded too, and preserved as holes.
     const guardedChunks = Math.ceil(preserved.sizeMaxBytes / this.chunkBytes)
     this.#guards.reset(object.guard, Math.log2(this.chunkBytes), guardedChunks)
+    return true
   }
 
   #preserve(object: OpenObject, fd: number, first: number, count: number): void {

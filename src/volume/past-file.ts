@@ -9,6 +9,7 @@ import { lost } from './drift.js'
 import type { Drift } from './drift.js'
 import type { Origin } from './origin.js'
 import type { PastNode } from './past-node.js'
+import type { PastTree } from './past-tree.js'
 
 /** How much is planned at least, so that the reads that follow are served without asking again. */
 const plannedBytesMin = 1 << 20
@@ -53,6 +54,7 @@ export class PastFile {
 
   /** Plans at least [offset, offset + length) as far as the file goes; returns the guard that the plan depends on. */
   plan(offset: number, length: number, plan: ReadPlan): number {
+    this.#node.tree.assertThere()
     const { chunkBytes } = this.#chunks
     const { object, tree } = this.#node
     plan.begin(offset)
@@ -82,6 +84,7 @@ export class PastFile {
 
   /** lseek(2) with SEEK_DATA or SEEK_HOLE. */
   seek(offset: number, whence: number): number {
+    this.#node.tree.assertThere()
     if (offset >= this.#sizeBytes) throw new FsError('ENXIO', 'beyond the end of the file')
     const { chunkBytes } = this.#chunks
     for (let position = offset; position < this.#sizeBytes;) {
@@ -100,6 +103,16 @@ export class PastFile {
     }
     if (whence === Seek.data) throw new FsError('ENXIO', 'no data up to the end of the file')
     return this.#sizeBytes
+  }
+
+  /** Of whose snapshot it is. */
+  get tree(): PastTree {
+    return this.#node.tree
+  }
+
+  /** What was planned so far holds no more. */
+  dropPlans(): void {
+    this.#chunks.bump(this.#node.object)
   }
 
   close(): void {

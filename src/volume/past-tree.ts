@@ -26,6 +26,8 @@ import type { HiddenNames } from './hidden-names.js'
 export class PastTree {
   readonly label: Label
   readonly root: PastNode
+  /** The snapshot is no more: what it needed may be gone, and nothing is answered. */
+  isDeleted = false
   readonly #origin: Origin
   readonly #store: VolumeStore
   readonly #locator: Locator
@@ -58,6 +60,7 @@ export class PastTree {
   }
 
   lookup(directory: PastNode, name: ByteString): PastNode | undefined {
+    this.assertThere()
     if (directory.isForeign) return undefined
     if (directory === this.root && this.#hidden.has(name)) return undefined
     const element = this.#store.findName(directory.object, name, this.label)
@@ -96,6 +99,7 @@ export class PastTree {
   }
 
   attributes(node: PastNode, to: Attributes): void {
+    this.assertThere()
     const preserved = this.#store.findAttributes(node.object, this.label)
     if (preserved !== undefined) Object.assign(to, preserved.attributes)
     else {
@@ -109,6 +113,7 @@ export class PastTree {
   }
 
   list(directory: PastNode): Listing {
+    this.assertThere()
     if (directory.isForeign) return new ListingBuilder().build()
     const elements = this.#store.listNames(directory.object, this.label)
     const inOrigin = this.#originOf(directory)
@@ -131,6 +136,7 @@ export class PastTree {
   }
 
   readlink(node: PastNode): ByteString {
+    this.assertThere()
     return this.#withOrigin(node, (inOrigin) => {
       if (inOrigin.parent === undefined) throw new FsError('EINVAL', 'not a symlink')
       const parentFd = this.#origin.directories.of(inOrigin.parent)
@@ -141,6 +147,7 @@ export class PastTree {
   }
 
   getXattr(node: PastNode, name: ByteString): Uint8Array {
+    this.assertThere()
     if (node.isForeign) throw new FsError('ENODATA', 'nothing of another file system is shown')
     const preserved = this.#preservedXattrs(node)
     if (preserved !== undefined) {
@@ -158,6 +165,7 @@ export class PastTree {
   }
 
   listXattr(node: PastNode): Uint8Array {
+    this.assertThere()
     if (node.isForeign) return new Uint8Array(0)
     const preserved = this.#preservedXattrs(node)
     if (preserved !== undefined) {
@@ -175,6 +183,10 @@ export class PastTree {
   /** The origin's node that a file of the snapshot still reads from. The caller takes a reference or releases it. */
   locate(node: PastNode): OriginNode {
     return this.#locator.find(node)
+  }
+
+  assertThere(): void {
+    if (this.isDeleted) throw new FsError('ESTALE', 'the snapshot was deleted')
   }
 
   /** Nobody needs the node any more: forgets it, and those above that were kept only for it. */

@@ -85,8 +85,9 @@ export class Preserver {
     if (this.#births.isBorn(node)) return this
     this.#marked.push(node)
     // What it is now no snapshot has ever seen; all that the newest one can be told is that.
-    if (this.#drift.note(node, this.#change) === newest) return this
+    if (this.#drift.note(node, this.#change) >= newest) return this
     if (this.#store.hasAttributes(node.object, newest)) return this
+    const bornAfter = this.#births.bornAfter(node)
     this.#origin.withPath(node, (fd) => {
       checked(this.#origin.native.statAt(fd, '' as ByteString, this.#origin.stat), 'stat')
       const size = this.#origin.sizeFromStat()
@@ -95,6 +96,7 @@ export class Preserver {
         attributes: this.#attributes,
         xattrs: this.#xattrs(fd),
         sizeMaxBytes: Math.max(size, this.#store.sizeMaxBefore(node.object, newest)),
+        bornAfter,
       })
     })
     return this
@@ -108,7 +110,7 @@ export class Preserver {
     this.#locate(node, {
       isRetired: before?.isRetired ?? false,
       places: [inIndex(to), inIndex(from)],
-      bornAfter: isBorn ? this.#epoch.newest : (before?.bornAfter ?? 0),
+      bornAfter: this.#births.bornAfter(node),
     })
     return this.#chain(to.parent).#chain(from.parent)
   }
@@ -118,7 +120,7 @@ export class Preserver {
     this.#locate(node, {
       isRetired: true,
       places: places.map(inIndex).slice(0, placesMax),
-      bornAfter: 0,
+      bornAfter: this.#births.bornAfter(node),
     })
     for (const place of places) this.#chain(place.parent)
     return this
@@ -127,8 +129,15 @@ export class Preserver {
   /** `node` will be removed for good, and its number may be used again: nothing may be known of it. */
   forget(node: OriginNode): this {
     if (this.#store.location(node.object) !== undefined) {
-      this.#change.addLocation(node.object, { isRetired: false, places: [], bornAfter: 0 })
+      this.forgetObject(node.object)
     }
+    return this
+  }
+
+  /** The same for one that is in the retired directory. */
+  forgetObject(object: ObjectId): this {
+    const nothing = { isRetired: false, places: [], bornAfter: 0, writtenAt: 0 } as const
+    this.#change.addLocation(object, nothing)
     return this
   }
 
@@ -143,15 +152,15 @@ export class Preserver {
       this.#locate(at, {
         isRetired: false,
         places: [{ parent: at.parent.object, name: at.name }],
-        bornAfter: this.#births.isBorn(at) ? this.#epoch.newest : 0,
+        bornAfter: this.#births.bornAfter(at),
       })
       at = at.parent
     }
     return this
   }
 
-  #locate(node: OriginNode, location: Location): void {
-    this.#change.addLocation(node.object, location)
+  #locate(node: OriginNode, location: Omit<Location, 'writtenAt'>): void {
+    this.#change.addLocation(node.object, { ...location, writtenAt: this.#epoch.newest })
   }
 
   #xattrs(fd: number): (readonly [ByteString, Uint8Array])[] {

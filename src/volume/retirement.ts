@@ -1,8 +1,9 @@
-import { FileType } from '../base/attributes.js'
+import { FileType, StatField } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
 import { checked, FsError, fsErrorOf, isErrno } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
-import { Rename } from '../base/open-flags.js'
+import { AT_REMOVEDIR, Rename } from '../base/open-flags.js'
+import type { ObjectId } from '../base/ids.js'
 import type { Origin } from './origin.js'
 import type { OriginNode } from './origin-node.js'
 import type { Place } from './places.js'
@@ -76,6 +77,46 @@ export class Retirement {
     const isHeldOn = node.lookups > 0 || node.references > 0
     if (!isHeldOn || node.isForeign || node.heldFd >= 0 || node.otherPlaces !== undefined) return
     this.#origin.hold(node)
+  }
+
+  /**
+   * Removes what no snapshot needs any more, and of which the index says nothing. Whoever still holds it keeps it
+   * as a file without that name. False: a directory that is not empty, which nobody knows the way into.
+   */
+  discard(object: ObjectId): boolean {
+    const { native, directories, retired } = this.#origin
+    const name = this.#origin.retiredName(object)
+    if (!this.#origin.hasRetired(object)) return true
+    const isDirectory = this.#origin.typeFromStat() === FileType.directory
+    const node = this.#origin.known(object)
+    if (node !== undefined) this.hold(node)
+    const flags = isDirectory ? AT_REMOVEDIR : 0
+    const result = native.unlinkAt(directories.of(retired), name, flags)
+    if (result < 0 && isErrno(fsErrorOf(result, 'rmdir'), 'ENOTEMPTY')) return false
+    checked(result, 'remove from the retired directory')
+    if (node !== undefined) {
+      node.hasRetiredLink = false
+      node.removePlace(retired, name)
+      // What snapshots knew of it holds no more.
+      node.keptLabel = -1
+      node.attributesLabel = -1
+    }
+    return true
+  }
+
+  /** The node of a retired file that has other names. */
+  linked(object: ObjectId): OriginNode | undefined {
+    const { retired } = this.#origin
+    if (!this.#origin.hasRetired(object) || this.#origin.typeFromStat() === FileType.directory)
+      return undefined
+    if (this.#origin.linksFromStat() <= 1) return undefined
+    return this.#origin.nodeFromStat(retired, this.#origin.retiredName(object))
+  }
+
+  /** What a retired file takes on the disk; nothing if it has other names. */
+  bytesOf(object: ObjectId): number {
+    const isIt = this.#origin.hasRetired(object) && this.#origin.linksFromStat() <= 1
+    return isIt ? (this.#origin.stat[StatField.blocks] ?? 0) * 512 : 0
   }
 
   #isRetired(node: OriginNode): boolean {

@@ -29,6 +29,7 @@ import type { PastNode } from './past-node.js'
 import { PastTree } from './past-tree.js'
 import { Preserver } from './preserver.js'
 import { Retirement } from './retirement.js'
+import { VolumeSweep } from './volume-sweep.js'
 
 export interface TreeVolumeOptions {
   /** O_PATH, taken before anything was mounted over the origin; the volume takes it over. */
@@ -61,12 +62,16 @@ export class TreeVolume {
   readonly #locator: Locator
   readonly #epoch: Epoch
   readonly #retirement: Retirement
+  readonly #preserver: Preserver
   readonly #snapshots: SnapshotRecord[]
+  /** Theirs; another array when some are removed. */
+  #labels: Label[]
 
   private constructor(options: TreeVolumeOptions, retiredFd: number) {
     const addon = native()
     this.store = options.store
     this.#snapshots = [...options.snapshots]
+    this.#labels = this.#snapshots.map(({ label }) => label)
     this.#epoch = new Epoch(this.#snapshots.at(-1)?.label ?? (0 as Label))
     this.#descriptors = new DescriptorBudget(addon)
     const { directoriesMax } = this.#descriptors
@@ -76,6 +81,7 @@ export class TreeVolume {
     this.drift = new Drift(this.store, this.origin)
     this.births = new Births(this.store, this.origin, this.#epoch)
     const preserver = new Preserver(this.store, this.origin, this.births, this.#epoch, this.drift)
+    this.#preserver = preserver
     this.#retirement = new Retirement(this.origin)
     this.chunks = new ChunkPreserver(
       options.chunkBytes,
@@ -137,6 +143,7 @@ export class TreeVolume {
       throw new Error(`label ${record.label} is not newer than ${this.#epoch.newest}`)
     }
     this.#snapshots.push(record)
+    this.#labels.push(record.label)
     this.#epoch.newest = record.label
     this.guards.setEpoch(record.label)
   }
@@ -147,6 +154,23 @@ export class TreeVolume {
       const at = this.#snapshots.findIndex(({ label }) => label === record.label)
       if (at >= 0) this.#snapshots[at] = record
     }
+  }
+
+  /**
+   * These snapshots are no more: nothing is preserved for them, and what only they needed is dead, see
+   * VolumeSweep. Nobody may read in them from now on.
+   */
+  remove(labels: ReadonlySet<Label>): void {
+    const kept = this.#snapshots.filter(({ label }) => !labels.has(label))
+    this.#snapshots.splice(0, this.#snapshots.length, ...kept)
+    this.#labels = kept.map(({ label }) => label)
+    this.#epoch.newest = kept.at(-1)?.label ?? (0 as Label)
+    this.guards.setEpoch(this.#epoch.newest)
+  }
+
+  /** A pass over all that is kept. It holds for as long as no snapshot is removed. */
+  sweep(): VolumeSweep {
+    return new VolumeSweep(this.store, this.origin, this.#preserver, this.#retirement, this.#labels)
   }
 
   /** Before a file or directory is opened for a program. Throws EMFILE. */

@@ -30,7 +30,8 @@ const documents = {
     volumes: [
       {
         ...{ id, name: 'docs', origin: '/srv/docs', kind: 'tree', chunkBytes: 65536 },
-        ...{ createdAtMs: 5, labelLast: 3, snapshots: [snapshot(1, ['x']), snapshot(2, [])] },
+        ...{ createdAtMs: 5, labelLast: 3, timeLastSec: 3, isUnswept: true },
+        ...{ snapshots: [snapshot(1, ['x']), snapshot(2, [])] },
       },
     ],
   },

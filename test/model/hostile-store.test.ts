@@ -192,7 +192,7 @@ test('places that lead in circles, and to ever more places, come to an end', () 
     const change = store.change()
     const locate = (each: number, parents: number[]): void => {
       const places = parents.map((parent) => ({ parent: object(parent), name: name('x') }))
-      change.addLocation(object(each), { isRetired: false, places, bornAfter: 0 })
+      change.addLocation(object(each), { isRetired: false, places, bornAfter: 0, writtenAt: 0 })
     }
     const [ring, ladder, rungs] = [2 ** 40, 2 ** 41, 40]
     locate(ring, [ring + 1, ring])
@@ -248,7 +248,11 @@ function walkSnapshots(store: VolumeStore): void {
       ...{ cutAtMs: at, memo: '', tags: [], isHeld: false },
     })),
   })
-  const view = new VolumeView(volume, { isMountedOver: true, takeSnapshot: () => undefined })
+  const view = new VolumeView(volume, {
+    isMountedOver: true,
+    takeSnapshot: () => undefined,
+    deleteSnapshot: () => undefined,
+  })
   try {
     for (const { name: root } of volume.snapshots) walk(view, root)
   } finally {

@@ -216,6 +216,14 @@ class OracleSubtree implements VolumeUnderTest {
     return this.#whole.snapshots()
   }
 
+  deleteSnapshot(name: string): Promise<void> {
+    return this.#whole.deleteSnapshot(name)
+  }
+
+  sweep(): Promise<void> {
+    return this.#whole.sweep()
+  }
+
   snapshotPath(name: string): string {
     return join(this.#volume.snapshotPath(name), 'oracle')
   }

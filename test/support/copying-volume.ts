@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync } from 'node:fs'
+import { existsSync, mkdirSync, mkdtempSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { onTestFinished } from 'vitest'
@@ -42,7 +42,15 @@ export class CopyingVolume implements VolumeUnderTest {
 
   snapshots(): Promise<string[]> {
     const names = Array.from({ length: this.#count }, (_, at) => `snapshot-${at + 1}`)
-    return Promise.resolve(names)
+    return Promise.resolve(names.filter((name) => existsSync(this.snapshotPath(name))))
+  }
+
+  async deleteSnapshot(name: string): Promise<void> {
+    await succeed('rm', ['-rf', '--one-file-system', this.snapshotPath(name)])
+  }
+
+  sweep(): Promise<void> {
+    return Promise.resolve()
   }
 
   snapshotPath(name: string): string {

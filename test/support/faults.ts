@@ -14,6 +14,12 @@ export class Faults {
     this.variables = { BYGONE_FAULTS: plan, BYGONE_FAULTS_LOG: this.#log }
   }
 
+  /** Whether something is to happen at a point whose name begins so, or all are traced. */
+  isOf(prefix: string): boolean {
+    const { BYGONE_FAULTS: plan = '' } = this.variables
+    return plan.startsWith('*') || plan.startsWith(prefix)
+  }
+
   get hasKilled(): boolean {
     return this.#lines().some((line) => line.startsWith('killed '))
   }

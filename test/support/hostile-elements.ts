@@ -135,6 +135,7 @@ export function hostilePut(objects: readonly number[]): fc.Arbitrary<ForgedPut> 
           ...sizes.map(u64),
           ...times.map(f64),
           ...nanoseconds.map(u32),
+          u32(count),
           u16(count % 5 === 0 ? count : xattrs.length),
           ...xattrs.flatMap(([each, value, wrong]) => [
             u16(each.length),
@@ -169,6 +170,7 @@ export function hostilePut(objects: readonly number[]): fc.Arbitrary<ForgedPut> 
           u8(isRetired),
           u8(count ?? places.length),
           u32(bornAfter),
+          u32(bornAfter + 1),
           ...places.flatMap(([parent, each, wrong]) => [
             u64(parent),
             u16(wrong === 0 ? 65535 : each.length),

@@ -1,4 +1,5 @@
 import type { Operation } from './actor.js'
+import type { Step } from './oracle.js'
 
 const chunk = 4096
 
@@ -12,7 +13,7 @@ const whiteout = 4
  * with chunks of 4 KiB and segments of `segmentBytes` all fault points that a mounted volume has. What
  * is left of the story before is removed first.
  */
-export function killStory(number: number, seed: number): (Operation | 'snapshot')[] {
+export function killStory(number: number, seed: number): Step[] {
   const directory = `story-${number}`
   const at = (name: string) => `${directory}/${name}`
   const create = (name: string, length: number): Operation => ({
@@ -67,6 +68,9 @@ export function killStory(number: number, seed: number): (Operation | 'snapshot'
     create('born', 2 * chunk),
     { do: 'write', path: at('born'), offset: 100, seed: seed + 4, length: chunk },
     unlink('born'),
+    'delete',
+    'delete',
+    'sweep',
     { do: 'rmtree', path: at('full') },
   ]
 }

@@ -73,8 +73,16 @@ export class KillSubject {
     this.#stage = 'mounting'
     if (!(await this.#volume.tryMount())) return
     this.#stage = 'running'
-    await this.oracle.recover(() => Promise.resolve())
-    const steps = killStory(++this.#stories, this.#random.below(2 ** 31))
+    try {
+      await this.oracle.recover(() => Promise.resolve())
+    } catch (error) {
+      // A sweep goes on as soon as it is mounted.
+      if (faults.hasKilled) return
+      throw error
+    }
+    const story = killStory(++this.#stories, this.#random.below(2 ** 31))
+    // A sweep comes by itself, sooner or later; one that is waited for takes a command.
+    const steps = story.filter((step) => step !== 'sweep' || faults.isOf('sweep.'))
     if (await this.oracle.runUntilKilled(steps, () => faults.hasKilled)) return
     this.#stage = 'unmounting'
     const { code, stderr } = await this.#volume.bygone('unmount', this.#volume.live)

@@ -23,9 +23,10 @@ export class NaiveElements {
     this.#entries.push(entry)
   }
 
+  /** Whether what a snapshot of that label sees is here. */
   has(table: Entry['table'], object: number, address: string | number, label: number): boolean {
     const at = { table, object, address }
-    return this.#entries.some((entry) => isAt(entry, at) && entry.label === label)
+    return this.#entries.some((entry) => isAt(entry, at) && entry.label >= label)
   }
 
   /** What a snapshot of that label sees. */

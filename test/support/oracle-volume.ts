@@ -41,6 +41,17 @@ result = max(name for name in os.listdir(given['live']) if name.startswith('@GMT
     return (await this.#volume.actor.python(lines, { live: this.live })).ok as string[]
   }
 
+  async deleteSnapshot(name: string): Promise<void> {
+    const plain = name.replace('@GMT-', '').replace(/^(\d+)\.(\d+)\.(\d+)-/, '$1-$2-$3_')
+    const path = `${this.live}/.snapshots/${plain}`
+    const removed = await this.#volume.actor.python("os.rmdir(given['path'])", { path })
+    if (removed.errno !== undefined) throw new Error(`rmdir ${path}: ${removed.errno}`)
+  }
+
+  async sweep(): Promise<void> {
+    await this.#volume.succeed('gc', this.live)
+  }
+
   snapshotPath(name: string): string {
     return this.#volume.snapshotPath(name)
   }

@@ -20,6 +20,9 @@ export interface VolumeUnderTest {
   snapshot(random: Random): Promise<string>
   /** Names of the newest ones, oldest first. */
   snapshots(): Promise<string[]>
+  deleteSnapshot(name: string): Promise<void>
+  /** What deleted ones have left is gone when it resolves. */
+  sweep(): Promise<void>
   snapshotPath(name: string): string
   remount(): Promise<void>
   kill(): void
@@ -43,9 +46,12 @@ export class Mismatch extends Error {
 interface Interrupted {
   touches: readonly string[]
   tree: TreeEntry[] | undefined
+  /** A snapshot that may be deleted, or not. */
+  deleted?: Record
 }
 
-export type Step = GeneratedOperation | Operation | 'snapshot'
+/** Beside operations. `delete`: a snapshot of some. */
+export type Step = GeneratedOperation | Operation | 'snapshot' | 'delete' | 'sweep'
 
 export interface OracleOptions {
   seed: number
@@ -129,6 +135,14 @@ export class Oracle {
     await this.#verify(this.#records.at(-1))
   }
 
+  /** Any but the last ones; it must be gone, and all others stay. */
+  async deleteOne(): Promise<void> {
+    await this.#deleteUntilKilled(() => false)
+    const there = await this.#volume.snapshots()
+    const known = this.#records.map(({ name }) => name)
+    if (there.join() !== known.join()) throw this.#failure(`snapshots: ${there.join(' ')}`)
+  }
+
   /** Any one of the snapshots. */
   async verifyOne(): Promise<void> {
     await this.#verify(this.#records[this.#random.below(this.#records.length)])
@@ -152,6 +166,8 @@ export class Oracle {
   async runUntilKilled(steps: Iterable<Step>, isKilled: () => boolean): Promise<boolean> {
     for (const step of steps) {
       if (step === 'snapshot') await this.#snapshotUntilKilled(isKilled)
+      else if (step === 'delete') await this.#deleteUntilKilled(isKilled)
+      else if (step === 'sweep') await this.#sweepUntilKilled(isKilled)
       else await this.#operateUntilKilled(isDrawn(step) ? step : asGenerated(step), isKilled)
       if (this.#interrupted !== undefined) return true
     }
@@ -178,12 +194,15 @@ export class Oracle {
     mountAgain = () => this.#volume.mountAgain(),
     verifiedMax = Infinity,
   ): Promise<void> {
-    const { touches, tree } = this.#interrupted ?? { touches: [], tree: undefined }
+    const nothing: Interrupted = { touches: [], tree: undefined }
+    const { touches, tree, deleted } = this.#interrupted ?? nothing
     await this.#afterKill()
     await mountAgain()
     if (this.#actor.isGone) this.#actor = this.#volume.newActor()
     const known = new Set(this.#records.map(({ name }) => name))
-    const added = (await this.#volume.snapshots()).filter((name) => !known.has(name))
+    const there = await this.#volume.snapshots()
+    if (deleted !== undefined && !there.includes(deleted.name)) this.#drop(deleted)
+    const added = there.filter((name) => !known.has(name))
     const [name] = added
     if (added.length > (tree === undefined ? 0 : 1)) {
       throw this.#failure(`snapshots that nobody took: ${added.join(' ')}`)
@@ -283,6 +302,36 @@ export class Oracle {
       if (!isKilled()) throw this.#failure(String(error))
       this.#interrupted = { touches: [], tree }
     }
+  }
+
+  /** The newest and the oldest are the special ones; some are kept for later. */
+  async #deleteUntilKilled(isKilled: () => boolean): Promise<void> {
+    if (this.#records.length < 4) return
+    const middle = this.#records[this.#random.below(this.#records.length)]
+    const record = this.#random.pick([this.#records.at(0), this.#records.at(-1), middle])
+    if (record === undefined) return
+    this.#tell(`delete ${record.name}`)
+    try {
+      await this.#volume.deleteSnapshot(record.name)
+      this.#drop(record)
+    } catch (error) {
+      if (!isKilled()) throw this.#failure(String(error))
+      this.#interrupted = { touches: [], tree: undefined, deleted: record }
+    }
+  }
+
+  async #sweepUntilKilled(isKilled: () => boolean): Promise<void> {
+    this.#tell('sweep')
+    try {
+      await this.#volume.sweep()
+    } catch (error) {
+      if (!isKilled()) throw this.#failure(String(error))
+      this.#interrupted = { touches: [], tree: undefined }
+    }
+  }
+
+  #drop(record: Record): void {
+    this.#records.splice(this.#records.indexOf(record), 1)
   }
 
   async #afterKill(): Promise<void> {

@@ -81,7 +81,12 @@ export function randomAttributes(random: Random): PreservedAttributes {
     const value = Buffer.alloc(random.below(300), random.below(256))
     return [name(`user.\xff${at}`), value] as const
   })
-  return { attributes, xattrs, sizeMaxBytes: random.below(2 ** 53) }
+  return {
+    attributes,
+    xattrs,
+    sizeMaxBytes: random.below(2 ** 53),
+    bornAfter: label(random.below(5)),
+  }
 }
 
 export function randomLocation(random: Random): Location {
@@ -92,6 +97,7 @@ export function randomLocation(random: Random): Location {
       name: name(randomName(random)),
     })),
     bornAfter: label(random.below(5)),
+    writtenAt: label(random.below(5)),
   }
 }
 

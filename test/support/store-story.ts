@@ -43,9 +43,14 @@ export function commitStep(store: VolumeStore, step: number, scratchFd: number):
   change.addName(directoryOf(step), nameOf(step), label, { object: objectOf(step), type: 8 })
   const attributes = Object.assign(new Attributes(), { sizeBytes: step, mtimeSec: -step })
   const xattrs = [[nameOf(step), bytesOf(step).subarray(0, step % 50)] as const]
-  change.addAttributes(objectOf(step), label, { attributes, xattrs, sizeMaxBytes: step })
+  change.addAttributes(objectOf(step), label, {
+    attributes,
+    xattrs,
+    sizeMaxBytes: step,
+    bornAfter: 0,
+  })
   const places = [{ parent: directoryOf(step), name: nameOf(step) }]
-  change.addLocation(objectOf(step), { isRetired: true, places, bornAfter: 0 })
+  change.addLocation(objectOf(step), { isRetired: true, places, bornAfter: 0, writtenAt: 0 })
   store.commit(change)
   if (!hasChunk(step)) return
   writeSync(scratchFd, bytesOf(step), 0, chunkBytes, step * chunkBytes)

@@ -1,4 +1,4 @@
-import { existsSync, readdirSync, readFileSync, lstatSync, readlinkSync } from 'node:fs'
+import { existsSync, openSync, readdirSync, readFileSync, lstatSync, readlinkSync } from 'node:fs'
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { FileType } from '../../src/base/attributes.js'
@@ -15,10 +15,10 @@ export function valuesOfOrigin(root: string): TreeValues {
   const values: TreeValues = new Map()
   const groups = new Map<number, string>()
   const walk = (path: string): void => {
-    for (const name of readdirSync(join(root, path)).sort()) {
+    for (const name of readdirSync(bytesOfPath(root, path), { encoding: 'latin1' }).sort()) {
       if (path === '' && name === '.bygone') continue
       const below = path === '' ? name : `${path}/${name}`
-      const full = join(root, below)
+      const full = bytesOfPath(root, below)
       const stat = lstatSync(full, { bigint: true })
       const isDirectory = stat.isDirectory()
       const group = groups.get(Number(stat.ino)) ?? below
@@ -26,7 +26,7 @@ export function valuesOfOrigin(root: string): TreeValues {
       const content = stat.isFile()
         ? digests(readFileSync(full))
         : stat.isSymbolicLink()
-          ? readlinkSync(full)
+          ? readlinkSync(full, { encoding: 'latin1' })
           : ''
       values.set(
         below,
@@ -124,9 +124,14 @@ function digests(bytes: Buffer): string {
   return parts.join(' ')
 }
 
-function xattrsOf(path: string): Record<string, string> {
+/** Names are bytes, of which not all are UTF-8. */
+function bytesOfPath(root: string, path: string): Buffer {
+  return Buffer.from(join(root, path), 'latin1')
+}
+
+function xattrsOf(path: Buffer): Record<string, string> {
   const addon = native()
-  const fd = addon.openPath(path, O.PATH | O.NOFOLLOW, 0)
+  const fd = openSync(path, O.PATH | O.NOFOLLOW)
   const list = addon.listXattrPath(fd)
   const found: Record<string, string> = {}
   const names = typeof list === 'number' ? [] : list.toString('latin1').split('\0')

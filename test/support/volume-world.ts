@@ -1,12 +1,15 @@
-import { mkdirSync, mkdtempSync, rmSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { Label } from '../../src/base/ids.js'
 import { native } from '../../src/base/native.js'
 import { O } from '../../src/base/open-flags.js'
 import type { SnapshotRecord } from '../../src/store/snapshot-record.js'
+import { labelBytes, labelOfKey, objectOfKey, Table } from '../../src/store/element-keys.js'
+import { realDisk } from '../../src/store/real-disk.js'
 import { VolumeStore } from '../../src/store/volume-store.js'
 import { TreeVolume } from '../../src/volume/tree-volume.js'
+import type { VolumeSweep } from '../../src/volume/volume-sweep.js'
 import { VolumeView } from '../../src/view/volume-view.js'
 import { ViewDriver } from './view-driver.js'
 
@@ -16,6 +19,7 @@ export class VolumeWorld {
   readonly origin = join(this.#directory, 'origin')
   readonly #chunkBytes: number
   readonly #snapshots: SnapshotRecord[] = []
+  #labelLast = 0
   #store: VolumeStore | undefined
   #volume: TreeVolume | undefined
   #view: VolumeView | undefined
@@ -57,12 +61,16 @@ export class VolumeWorld {
     const takeSnapshot = (): void => {
       this.snapshot()
     }
-    this.#view = new VolumeView(this.#volume, { isMountedOver: true, takeSnapshot })
+    const deleteSnapshot = (name: string): void => {
+      this.delete(name)
+    }
+    const options = { isMountedOver: true, takeSnapshot, deleteSnapshot }
+    this.#view = new VolumeView(this.#volume, options)
     this.#driver = new ViewDriver(this.#view)
   }
 
   snapshot(): SnapshotRecord {
-    const label = (this.#snapshots.length + 1) as Label
+    const label = ++this.#labelLast as Label
     const day = String(1 + Math.floor(label / 3600)).padStart(2, '0')
     const minute = String(Math.floor(label / 60) % 60).padStart(2, '0')
     const second = String(label % 60).padStart(2, '0')
@@ -78,6 +86,56 @@ export class VolumeWorld {
     this.#snapshots.push(record)
     this.volume.cut(record)
     return record
+  }
+
+  /** As `bygone delete` does. */
+  delete(...names: readonly string[]): void {
+    const isDeleted = ({ name }: SnapshotRecord) => names.includes(name)
+    const labels = new Set(this.#snapshots.filter(isDeleted).map(({ label }) => label))
+    const kept = this.#snapshots.filter((record) => !isDeleted(record))
+    this.#snapshots.splice(0, this.#snapshots.length, ...kept)
+    this.view.removeSnapshots(labels)
+  }
+
+  /** Numbers of what is in the retired directory. */
+  retired(): number[] {
+    return readdirSync(join(this.origin, '.bygone', 'retired')).map((name) => parseInt(name, 16))
+  }
+
+  /** Those that have labels: of what object, and the next lower label of the same address (0: none). */
+  elements(): { table: number; object: number; label: number; lower: number }[] {
+    this.#store?.indexPending()
+    const found = []
+    const index = realDisk.openIndex(join(this.#directory, 'store', 'index'))
+    let before = Buffer.alloc(0)
+    const cursor = index.seek(Buffer.of(Table.names))
+    while (!cursor.isAtEnd && (cursor.key[0] ?? 0) < Table.locations) {
+      const key = Buffer.from(cursor.key)
+      const address = key.subarray(0, -labelBytes)
+      const isSame = before.subarray(0, -labelBytes).equals(address)
+      found.push({
+        table: key[0] ?? 0,
+        object: Number(objectOfKey(key, 0)),
+        label: Number(labelOfKey(key, key.length)),
+        lower: isSame ? Number(labelOfKey(before, before.length)) : 0,
+      })
+      before = key
+      cursor.advance()
+    }
+    index.close()
+    return found
+  }
+
+  /** While it is closed. */
+  removeIndex(): void {
+    rmSync(join(this.#directory, 'store', 'index'), { recursive: true })
+  }
+
+  /** A whole pass. */
+  sweep(): VolumeSweep {
+    const sweep = this.volume.sweep()
+    while (!sweep.isEnd) sweep.step()
+    return sweep
   }
 
   close(): void {

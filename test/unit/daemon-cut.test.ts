@@ -87,6 +87,8 @@ function service(
     changed: (records) => log.push(`changed ${records.map(({ label }) => label).join(' ')}`),
     status: () => ({ negotiated: {}, gauges: {} }),
     idle: () => log.push('idle'),
+    remove: (labels) => log.push(['remove', ...labels]),
+    sweep: () => ({ isEnd: true, counts: {} }),
     isCatchingUp,
   })
   return { made, log }
@@ -164,7 +166,7 @@ test('a request that wants a snapshot is parked until it was taken, and asks but
   const { made, log } = service([
     { type: 'hold', id: 1 },
     { type: 'cut', record: record(1) },
-    { type: 'snapshot-taken', tag: 'tag' },
+    { type: 'wanted-done', what: 'snapshot', name: 'tag' },
   ])
   const take = () => {
     made.takeSnapshot('tag')
@@ -174,7 +176,7 @@ test('a request that wants a snapshot is parked until it was taken, and asks but
   made.onWake()
   expect(take).not.toThrow()
   expect(log).toEqual([
-    { type: 'snapshot-wanted', tag: 'tag' },
+    { type: 'wanted', what: 'snapshot', name: 'tag' },
     { type: 'held', id: 1 },
     'cut 1',
     { type: 'cut-done' },
@@ -183,7 +185,7 @@ test('a request that wants a snapshot is parked until it was taken, and asks but
 
 test('a request whose snapshot is refused fails with the errno that the refusal names', () => {
   const { made } = service([
-    { type: 'snapshot-refused', tag: 'tag', code: 'EEXIST', message: 'taken' },
+    { type: 'wanted-refused', what: 'snapshot', name: 'tag', code: 'EEXIST', message: 'taken' },
   ])
   const take = () => {
     made.takeSnapshot('tag')
@@ -193,4 +195,22 @@ test('a request whose snapshot is refused fails with the errno that the refusal 
   expect(take).toThrow(FsError)
   // It is over: the next one asks anew.
   expect(take).toThrow(RequestParked)
+})
+
+test('a deletion is carried out before it is answered, and one that a request wants is parked as a snapshot is', () => {
+  const { made, log } = service([
+    { type: 'remove', id: 7, names: ['@GMT-a'], labels: [2 as Label, 3 as Label] },
+    { type: 'wanted-done', what: 'deletion', name: '@GMT-a' },
+  ])
+  const remove = () => {
+    made.deleteSnapshot('@GMT-a')
+  }
+  expect(remove).toThrow(RequestParked)
+  made.onWake()
+  expect(remove).not.toThrow()
+  expect(log).toEqual([
+    { type: 'wanted', what: 'deletion', name: '@GMT-a' },
+    ['remove', 2, 3],
+    { type: 'removed', id: 7 },
+  ])
 })

@@ -87,9 +87,9 @@ describe('elements', () => {
 
   test('a location that says nothing is none', () => {
     const change = store.change()
-    change.addLocation(object(1), { isRetired: true, places: [], bornAfter: 0 })
-    change.addLocation(object(2), { isRetired: true, places: [], bornAfter: 0 })
-    change.addLocation(object(2), { isRetired: false, places: [], bornAfter: 0 })
+    change.addLocation(object(1), { isRetired: true, places: [], bornAfter: 0, writtenAt: 0 })
+    change.addLocation(object(2), { isRetired: true, places: [], bornAfter: 0, writtenAt: 0 })
+    change.addLocation(object(2), { isRetired: false, places: [], bornAfter: 0, writtenAt: 0 })
     store.commit(change)
     always(() => {
       expect(store.location(object(1))?.isRetired).toBe(true)
@@ -125,8 +125,9 @@ describe('elements', () => {
         return store.findName(object(5), name('x'), label(at))?.object
       })
       expect(seen).toEqual([2, 2, 2, 5, 5, 5, 9, 9, 9, 9, undefined])
-      expect(store.hasName(object(5), name('x'), label(5))).toBe(true)
-      expect(store.hasName(object(5), name('x'), label(6))).toBe(false)
+      expect(store.hasName(object(5), name('x'), label(6))).toBe(true)
+      expect(store.hasName(object(5), name('x'), label(10))).toBe(false)
+      expect(store.newestName(object(5), name('x'))?.label).toBe(9)
     })
   })
 

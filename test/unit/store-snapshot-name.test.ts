@@ -59,12 +59,12 @@ describe('names of snapshots', () => {
   })
 
   test('two snapshots in one second are a second apart', () => {
-    expect(nextSnapshotTime(100_900, undefined)).toBe(100)
-    expect(nextSnapshotTime(100_900, { timeSec: 100 })).toBe(101)
+    expect(nextSnapshotTime(100_900, 0)).toBe(100)
+    expect(nextSnapshotTime(100_900, 100)).toBe(101)
   })
 
   test('after a clock was set back the names still grow', () => {
-    expect(nextSnapshotTime(50_000, { timeSec: 100 })).toBe(101)
-    expect(nextSnapshotTime(500_000, { timeSec: 100 })).toBe(500)
+    expect(nextSnapshotTime(50_000, 100)).toBe(101)
+    expect(nextSnapshotTime(500_000, 100)).toBe(500)
   })
 })

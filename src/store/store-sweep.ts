@@ -1,0 +1,89 @@
+import { faultPoint } from '../base/fault-point.js'
+import type { Label, ObjectId } from '../base/ids.js'
+import type { ChangeWriter } from './change-writer.js'
+import type { DeadRun } from './dead-runs.js'
+import type { ElementIndex } from './element-index.js'
+import type { ElementLookup } from './element-lookup.js'
+import { ElementSweep } from './element-sweep.js'
+import type { SweepFindings } from './element-sweep.js'
+import type { Journal } from './journal.js'
+import type { LiveLabels } from './live-labels.js'
+import { SpaceUse } from './space-use.js'
+
+/**
+ * Of the retired directory: what no snapshot knows, for its owner to forget and remove, and what is needed, for
+ * him to add its bytes to `use`.
+ */
+export type SweepStep = Pick<SweepFindings, 'unneeded' | 'needed' | 'isEnd'>
+
+/**
+ * A pass that takes from the store what no snapshot needs any more, step by step. It can be broken off at any step,
+ * a crash included, and begun anew.
+ *
+ * Elements are taken from the index alone. If that is built anew they are there again, and do no harm: no snapshot
+ * there is sees them, and those to come have higher labels.
+ */
+export class StoreSweep {
+  /** Complete when the pass is. */
+  readonly use = new SpaceUse()
+  readonly #journal: Journal
+  readonly #index: ElementIndex
+  readonly #lookup: ElementLookup
+  readonly #writer: ChangeWriter
+  readonly #elements: ElementSweep
+  #elementsFreed = 0
+  #bytesFreed = 0
+
+  constructor(
+    journal: Journal,
+    index: ElementIndex,
+    lookup: ElementLookup,
+    writer: ChangeWriter,
+    live: LiveLabels,
+  ) {
+    this.#journal = journal
+    this.#index = index
+    this.#lookup = lookup
+    this.#writer = writer
+    this.#elements = new ElementSweep(index, live, this.use)
+  }
+
+  get counts(): { visited: number; elementsFreed: number; bytesFreed: number } {
+    return {
+      visited: this.#elements.visited,
+      elementsFreed: this.#elementsFreed,
+      bytesFreed: this.#bytesFreed,
+    }
+  }
+
+  step(entriesMax: number): SweepStep {
+    this.#writer.indexPending()
+    const { dead, runs, unneeded, needed, isEnd } = this.#elements.step(entriesMax)
+    this.#free(dead, runs)
+    return { unneeded, needed, isEnd }
+  }
+
+  /** Frees up to `entriesMax` elements, with labels up to `label`, of an object that is gone for good; whether those were all. */
+  purge(object: ObjectId, label: Label | 0, entriesMax: number): boolean {
+    this.#writer.indexPending()
+    const { dead, runs } = this.#elements.elementsOf(object, label, entriesMax)
+    this.#free(dead, runs)
+    return dead.length < entriesMax
+  }
+
+  #free(dead: readonly Buffer[], runs: readonly DeadRun[]): void {
+    if (dead.length === 0) return
+    faultPoint('sweep.begun')
+    // First of all: nothing may lead to data that is gone.
+    this.#index.apply((_put, remove) => {
+      for (const key of dead) remove(key)
+      return this.#journal.position
+    })
+    this.#lookup.noteRemoved()
+    faultPoint('sweep.removed')
+    this.#journal.punch(runs)
+    faultPoint('sweep.punched')
+    this.#elementsFreed += dead.length
+    this.#bytesFreed += runs.reduce((sum, { bytes }) => sum + bytes, 0)
+  }
+}

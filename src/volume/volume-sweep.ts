@@ -1,0 +1,138 @@
+import type { Label, ObjectId } from '../base/ids.js'
+import { faultPoint } from '../base/fault-point.js'
+import { LiveLabels } from '../store/live-labels.js'
+import type { SpaceUse } from '../store/space-use.js'
+import type { StoreSweep } from '../store/store-sweep.js'
+import type { VolumeStore } from '../store/volume-store.js'
+import type { Origin } from './origin.js'
+import type { OriginNode } from './origin-node.js'
+import type { Preserver } from './preserver.js'
+import type { Retirement } from './retirement.js'
+
+/** Entries of the index that one step looks at: some milliseconds. */
+const stepEntries = 500
+
+/** Files that one step removes: each may take the file system a while. */
+const removalsMax = 16
+
+/**
+ * Frees what no snapshot needs any more, in the store and in the retired directory, in steps short enough to
+ * stand between two requests. Breaking off at any point, also by a crash, leaves nothing wrong: whoever
+ * begins again finds what is left.
+ */
+export class VolumeSweep {
+  /** What the live tree has by another name and has changed: for whoever told others its attributes, to take away. */
+  readonly touched: OriginNode[] = []
+  readonly #store: VolumeStore
+  readonly #origin: Origin
+  readonly #preserver: Preserver
+  readonly #retirement: Retirement
+  readonly #labels: readonly Label[]
+  readonly #live: LiveLabels
+  readonly #sweep: StoreSweep
+  /** In the retired directory, found and not removed yet. */
+  readonly #unneeded: ObjectId[] = []
+  /** Removed for good, and not purged of its elements yet; and the newest snapshot at that time. */
+  readonly #gone: ObjectId[] = []
+  #labelAtRemoval: Label | 0 = 0
+  #filesRemoved = 0
+  /** Directories that were not empty. */
+  #leftBehind = 0
+  #isThrough = false
+
+  constructor(
+    store: VolumeStore,
+    origin: Origin,
+    preserver: Preserver,
+    retirement: Retirement,
+    labels: readonly Label[],
+  ) {
+    this.#store = store
+    this.#origin = origin
+    this.#preserver = preserver
+    this.#retirement = retirement
+    this.#labels = labels
+    this.#live = new LiveLabels(labels)
+    this.#sweep = store.sweep(this.#live)
+  }
+
+  get isEnd(): boolean {
+    return this.#isThrough && this.#unneeded.length === 0 && this.#gone.length === 0
+  }
+
+  /** Of the snapshots, oldest first: what the indices in `use` stand for. */
+  get labels(): readonly Label[] {
+    return this.#labels
+  }
+
+  /** Of the store; complete at the end. */
+  get use(): SpaceUse {
+    return this.#sweep.use
+  }
+
+  get counts(): Record<string, number> {
+    return {
+      ...this.#sweep.counts,
+      filesRemoved: this.#filesRemoved,
+      leftBehind: this.#leftBehind,
+    }
+  }
+
+  step(): void {
+    if (this.#gone.length > 0) this.#purge()
+    else if (this.#unneeded.length > 0) this.#removeSome()
+    else this.#look()
+  }
+
+  #look(): void {
+    const { unneeded, needed, isEnd } = this.#sweep.step(stepEntries)
+    this.#unneeded.push(...unneeded)
+    for (const { object, first, end } of needed) {
+      this.use.add(first, end, this.#retirement.bytesOf(object))
+    }
+    this.#isThrough = isEnd
+  }
+
+  /**
+   * Some elements of what is gone for good may have later labels than it was removed at: who held it open went on
+   * writing. Its inode number may be in use again, by a file of which no snapshot so far has elements.
+   */
+  #purge(): void {
+    const object = this.#gone.at(-1)
+    const labelLast = this.#labelAtRemoval
+    if (object === undefined || this.#sweep.purge(object, labelLast, stepEntries)) this.#gone.pop()
+  }
+
+  /** Since it was found another of its names may have been removed, which a newer snapshot knows. */
+  #isUnneeded(object: ObjectId): boolean {
+    const location = this.#store.location(object)
+    if (location?.isRetired !== true) return false
+    return !this.#live.isNeeded(location.bornAfter, location.writtenAt)
+  }
+
+  #removeSome(): void {
+    const objects = this.#unneeded.splice(-removalsMax).filter((each) => this.#isUnneeded(each))
+    this.#labelAtRemoval = this.#labels.at(-1) ?? 0
+    const preserver = this.#preserver.begin()
+    for (const object of objects) {
+      const node = this.#retirement.linked(object)
+      // One link less is a change of what has other names in the live tree.
+      if (node !== undefined) preserver.attributes(node)
+      else this.#gone.push(object)
+      preserver.forgetObject(object)
+    }
+    // Before the inode numbers can be used again: they must not be known to stand in the retired directory.
+    preserver.commit()
+    this.#store.indexPending()
+    faultPoint('sweep.forgotten')
+    for (const object of objects) {
+      if (this.#retirement.discard(object)) this.#filesRemoved++
+      else this.#leftBehind++
+      const node = this.#origin.known(object)
+      if (node === undefined) continue
+      this.touched.push(node)
+      this.#origin.release(node)
+    }
+    faultPoint('sweep.discarded')
+  }
+}
