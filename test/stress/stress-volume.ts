@@ -50,9 +50,9 @@ export class StressVolume {
 
   /** One life, as far as it gets. */
   async live(): Promise<void> {
-    const plan = this.#random.isLikely(0.6) ? this.#planToDie() : ''
+    const plan = this.#random.isLikely(0.7) ? this.#planToDie() : ''
     const faults = new Faults(this.#volume.directory, [plan, this.#delays()].join(','))
-    await this.#live(faults, this.#random.isLikely(0.3))
+    await this.#live(faults, this.#random.isLikely(0.2))
     if (faults.hasKilled) this.pointsKilledAt.add(plan.split('=')[0] ?? '')
   }
 
@@ -112,8 +112,8 @@ export class StressVolume {
   async #work(isKilled: () => boolean, kill: (() => void) | undefined): Promise<void> {
     const oracle = await this.#begin()
     this.#crew.start()
-    const timer = kill && setTimeout(kill, this.#random.between(0, 4000))
-    const end = Date.now() + this.#random.between(1000, 4000)
+    const timer = kill && setTimeout(kill, this.#random.between(0, 3000))
+    const end = Date.now() + this.#random.between(500, 3000)
     try {
       while (Date.now() < end && !isKilled()) {
         const steps = oracle.someSteps(this.#random.between(5, 60))
@@ -161,10 +161,10 @@ export class StressVolume {
 
   #planToDie(): string {
     const pass = this.#random.weighted([
-      [1, 4],
+      [1, 6],
       [2, 2],
-      [this.#random.between(3, 20), 3],
-      [this.#random.between(20, 400), 2],
+      [this.#random.between(3, 20), 2],
+      [this.#random.between(20, 200), 1],
     ])
     return `${this.#random.pick(points)}=kill@${pass}`
   }
