@@ -10,7 +10,14 @@ import { run } from '../test/bench/child.mjs'
 import { judge, snapshotLabel } from '../test/bench/goals.mjs'
 import { readOptions } from '../test/bench/options.mjs'
 import { Results } from '../test/bench/results.mjs'
-import { copyAndRemove, operate, overwrites, prepareFor, rowsOf } from '../test/bench/rows.mjs'
+import {
+  afterSnapshot,
+  copyAndRemove,
+  operate,
+  overwrites,
+  prepareFor,
+  rowsOf,
+} from '../test/bench/rows.mjs'
 import * as systems from '../test/bench/systems.mjs'
 import { makeLargeFile, makeTree } from '../test/bench/trees.mjs'
 
@@ -50,7 +57,8 @@ try {
   if (wanted('snapshot')) {
     for (const transport of transports) await measureSnapshots(transport)
   }
-  if (options.rows.some((key) => key !== 'snapshot')) await measureFiles()
+  if (wanted('durability')) await measureDurability()
+  if (options.rows.some((key) => !['snapshot', 'durability'].includes(key))) await measureFiles()
   if (process.exitCode === undefined) print()
 } catch (error) {
   // After an interruption things fail because they are being cleared away.
@@ -233,6 +241,33 @@ async function measureRemoval(started, tree) {
       })
     }
   }
+}
+
+// --- durability ------------------------------------------------------------------------------------
+
+async function measureDurability() {
+  progress('ordered and strict durability')
+  const places = [['plain', (origin) => new systems.Plain(origin)]]
+  for (const durability of ['ordered', 'strict']) {
+    places.push([durability, (origin) => new systems.Bygone(origin, 'native', durability)])
+  }
+  const started = []
+  for (const [name, make] of places) {
+    const origin = join(directory, `durability-${name}`)
+    mkdirSync(origin)
+    const system = make(origin)
+    if (await start(system)) started.push([name, system])
+  }
+  for (let index = 0; index < options.runs; index++) {
+    for (const [name, system] of started) {
+      await results.attempt(name, 'durability', async () => {
+        for (const [label, speed] of Object.entries(await afterSnapshot(system, sizes))) {
+          results.record('durability', label, '/s', name, [speed])
+        }
+      })
+    }
+  }
+  for (const [, system] of started.toReversed()) await stop(system)
 }
 
 // --- starting and stopping -----------------------------------------------------------------------------

@@ -52,6 +52,12 @@ export function account(result) {
     lines.push('', 'MB/s (sync: with an fsync at the end). plain and bindfs have no snapshots.')
   }
 
+  const durability = rowsWith('durability').map((row) => cells(row, ['plain', 'ordered', 'strict']))
+  if (durability.length > 0) {
+    lines.push('', ...table([['after a snapshot', 'plain', 'ordered', 'strict']], durability))
+    lines.push('', 'Operations a second; --durability ordered and strict as multiples of plain.')
+  }
+
   lines.push('', ...result.notes.map((note) => `- ${note}`), '')
   for (const { name, wanted: bound, value, state } of result.goals) {
     if (state !== 'not measured') lines.push(`${state.padEnd(8)} ${name}: ${value} (${bound})`)

@@ -10,7 +10,9 @@ import {
   openSync,
   readSync,
   readdirSync,
+  unlinkSync,
   utimesSync,
+  writeFileSync,
   writeSync,
 } from 'node:fs'
 import { join } from 'node:path'
@@ -51,6 +53,20 @@ const operations = {
     })
   },
 
+  /** As a database does: overwrites 4 KiB somewhere and waits until that is on the disk, `count` times. */
+  commits(path, bytes, count) {
+    const buffer = Buffer.alloc(4_096, Math.floor(Math.random() * 256))
+    const pieces = Number(bytes) / buffer.length
+    return timed(() => {
+      const fd = openSync(path, 'r+')
+      for (let n = 0; n < Number(count); n++) {
+        writeSync(fd, buffer, 0, buffer.length, ((n * 40_503) % pieces) * buffer.length)
+        fsyncSync(fd)
+      }
+      closeSync(fd)
+    })
+  },
+
   /** Overwrites every sixteenth chunk of a large file, and touches every hundredth file of a tree. */
   change(largeFile, bytes, tree) {
     const buffer = Buffer.alloc(65_536, 0xc3)
@@ -64,6 +80,20 @@ const operations = {
       for (const entry of readdirSync(tree, { recursive: true, withFileTypes: true })) {
         if (entry.isFile() && n++ % 100 === 0) utimesSync(join(entry.parentPath, entry.name), 1, 1)
       }
+    })
+  },
+
+  /** Makes `count` files of 4 KiB in an old directory. */
+  make(directory, count) {
+    const buffer = Buffer.alloc(4_096, 0xc3)
+    return timed(() => {
+      for (let n = 0; n < Number(count); n++) writeFileSync(join(directory, `file-${n}`), buffer)
+    })
+  },
+
+  remove(directory, count) {
+    return timed(() => {
+      for (let n = 0; n < Number(count); n++) unlinkSync(join(directory, `file-${n}`))
     })
   },
 

@@ -1,7 +1,18 @@
 import { tmpdir } from 'node:os'
 import { parseArgs } from 'node:util'
 
-const KEYS = ['snapshot', 'write', 'write4k', 'find', 'stat', 'cp', 'read', 'overwrite', 'rm']
+const KEYS = [
+  'snapshot',
+  'write',
+  'write4k',
+  'find',
+  'stat',
+  'cp',
+  'read',
+  'overwrite',
+  'rm',
+  'durability',
+]
 const SYSTEMS = ['plain', 'bindfs', 'native', 'fuse-native']
 const USAGE = `usage: npm run bench -- [options]
 
@@ -21,6 +32,8 @@ const SIZES_FULL = {
   smallWritesBytes: 64 * MIB,
   fileBytes: 128 * MIB,
   overwrites: 1_000,
+  commits: 500,
+  durabilityFiles: 2_000,
   filesFew: 1_000,
   filesMany: 100_000,
   snapshotsMany: 1_000,
@@ -31,6 +44,8 @@ const SIZES_QUICK = {
   smallWritesBytes: 8 * MIB,
   fileBytes: 16 * MIB,
   overwrites: 200,
+  commits: 50,
+  durabilityFiles: 200,
   filesFew: 1_000,
   filesMany: 10_000,
   snapshotsMany: 100,

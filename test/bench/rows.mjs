@@ -112,3 +112,35 @@ export async function copyAndRemove(system, tree) {
   const removal = await run('rm', ['-rf', target])
   return { into: into.seconds, removal: removal.seconds }
 }
+
+/**
+ * What depends on when the journal reaches the disk, each after a snapshot: overwriting random 64 KiB chunks and
+ * 4 KiB with an fsync each, making and removing files. Operations a second.
+ */
+export async function afterSnapshot(system, sizes) {
+  const path = `${system.live}/overwritten`
+  const directory = `${system.live}/made`
+  const perSecond = async (count, name, ...args) => {
+    if (system.canSnapshot) await system.snapshot()
+    await run('sync', [])
+    const [seconds] = await operate(name, ...args)
+    return count / seconds
+  }
+  await operate('write', path, sizes.fileBytes, 1 << 20)
+  await run('mkdir', [directory])
+  const files = sizes.durabilityFiles
+  const figures = {
+    'first overwrite, 64 KiB': await perSecond(
+      sizes.overwrites,
+      ...['overwrite', path, sizes.fileBytes, sizes.overwrites, 'none'],
+    ),
+    'first overwrite, fsync each': await perSecond(
+      sizes.commits,
+      ...['commits', path, sizes.fileBytes, sizes.commits],
+    ),
+    'making files': await perSecond(files, 'make', directory, files),
+    'removing files': await perSecond(files, 'remove', directory, files),
+  }
+  await run('rm', ['-r', path, directory])
+  return figures
+}

@@ -40,15 +40,17 @@ export class Bindfs {
 
 export class Bygone {
   canSnapshot = true
-  constructor(origin, transport) {
+  constructor(origin, transport, durability = 'ordered') {
     this.origin = origin
     this.name = transport
     this.transport = transport
+    this.durability = durability
     this.live = `${origin}.mount`
   }
   async start() {
     mkdirSync(this.live, { recursive: true })
     const choice = this.transport === 'native' ? [] : ['--transport', this.transport]
+    choice.push('--durability', this.durability)
     await this.#command('mount', ...choice, this.origin, this.live)
   }
   async stop() {
