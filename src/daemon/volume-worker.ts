@@ -4,7 +4,7 @@ import { runInNewContext } from 'node:vm'
 import { parentPort, workerData } from 'node:worker_threads'
 import { textOf } from '../base/bytes.js'
 import type { ByteString } from '../base/bytes.js'
-import { checked } from '../base/errno.js'
+import { checked, FsError } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
 import { faultPoint } from '../base/fault-point.js'
 import { native } from '../base/native.js'
@@ -106,7 +106,7 @@ async function open(
     },
     status: () => ({ negotiated, gauges: { ...transportCounts(), ...view.gauges() } }),
     idle: () => {
-      store.indexPending()
+      indexWhatCan(store)
       heapCare.look(view.nodeCount)
       store.sessions.keepAlive()
     },
@@ -140,6 +140,20 @@ async function open(
   faultPoint('unmount.kernel')
   endSession(volume, pairing)
   faultPoint('unmount.session')
+}
+
+let isIndexStuck = false
+
+/** Nothing is lost where it can't (the disk is full, or read-only): all stays in the journal, and pending. */
+function indexWhatCan(store: VolumeStore): void {
+  try {
+    store.indexPending()
+    isIndexStuck = false
+  } catch (error) {
+    if (!(error instanceof FsError)) throw error
+    if (!isIndexStuck) log(`what was preserved could not be indexed: ${error.message}`)
+    isIndexStuck = true
+  }
 }
 
 /** If this can't be written (the disk is full), the next session knows less of what happened before it. */

@@ -1,5 +1,5 @@
 import { open, type RootDatabase } from 'lmdb'
-import { FsError } from '../base/errno.js'
+import { FsError, isErrno } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
 import { checkedPayloadBytes, checksumBytes, sealValue } from './element-values.js'
 import type { ElementIndex, PutSink, RemoveSink } from './element-index.js'
@@ -121,9 +121,20 @@ export class LmdbIndex implements ElementIndex {
   }
 }
 
+/** On a disk that has become read-only what is there can still be read. */
 function openDatabase(directory: string): Database {
   try {
+    return tryOpen(directory, false)
+  } catch (error) {
+    if (!isErrno(error, 'EROFS')) throw error
+    return tryOpen(directory, true)
+  }
+}
+
+function tryOpen(directory: string, readOnly: boolean): Database {
+  try {
     return open<Buffer, Uint8Array>(directory, {
+      readOnly,
       noSubdir: false,
       encoding: 'binary',
       keyEncoding: 'binary',
