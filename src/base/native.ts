@@ -155,7 +155,7 @@ export interface Native {
   ): number
 
   // --- processes and mounts
-  /** What this thread executes from now on has at most these capabilities (bits), and gains none. EPERM but for root. */
+  /** What this thread executes from now on has at most these capabilities (bits; as far as it has CAP_SETPCAP), and gains none. */
   confineChildren(capabilities: number): number
   eventFd(): number
   signalEventFd(fd: number): number
