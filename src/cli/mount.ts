@@ -6,7 +6,9 @@ import { requestMount } from '../daemon/mount-request.js'
 import type { MountRequest } from '../daemon/mount-request.js'
 import { durabilities, transports } from '../daemon/mount-order.js'
 import type { Durability, Transport } from '../daemon/mount-order.js'
+import type { LowWaterMark } from '../daemon/space.js'
 import { parseChunkSize } from './chunk-size.js'
+import { parseLowWater } from './low-water.js'
 import { printNote } from './output.js'
 
 interface MountFlags {
@@ -18,6 +20,7 @@ interface MountFlags {
   allowOther?: true
   suid?: true
   dev?: true
+  lowWater?: LowWaterMark
   foreground?: true
 }
 
@@ -50,6 +53,11 @@ export function mountCommand(): Command {
     .option('--allow-other', 'let other users in (root always does; see /etc/fuse.conf)')
     .option('--suid', 'let set-user-ID programs work (root only)')
     .option('--dev', 'let device files work (root only)')
+    .option(
+      '--low-water <size>',
+      'warn when less than this is free on the disk of the store or origin, as in 5% or 2G; 0: never (default: 5% or 1G, whichever is less)',
+      parseLowWater,
+    )
     .option('--foreground', 'stay, and log to stderr, until it is unmounted')
     .addHelpText(
       'after',
@@ -79,6 +87,7 @@ async function mount(
     allowOther: flags.allowOther === true,
     allowSuid: flags.suid === true,
     allowDev: flags.dev === true,
+    lowWater: flags.lowWater,
   }
   if (flags.foreground === true) {
     const isClean = await mountInForeground(native(), request, printNote)

@@ -1,6 +1,8 @@
 import { Command } from 'commander'
+import { byteSizeText } from '../base/byte-size.js'
 import type { VolumeStatus } from '../daemon/control-protocol.js'
 import { volumeStatus } from '../daemon/listing.js'
+import type { SpaceReport } from '../daemon/space-watch.js'
 import { inOneLine, printJson, printLine } from './output.js'
 
 export function statusCommand(): Command {
@@ -30,7 +32,27 @@ async function status(volume: string | undefined, flags: { json?: true }): Promi
 
 /** `field: value`, a line each; what is made of several goes below its heading. */
 function describe(shown: VolumeStatus): string[] {
-  return Object.entries(shown).flatMap(([field, value]) => {
+  const { space, warnings, ...plain } = shown
+  const said: Record<string, unknown> = { ...plain, space: describeSpace(space) }
+  return [...fieldsOf(said), ...warnings.map((warning) => row('warning', warning))]
+}
+
+function describeSpace({ store, origin }: VolumeStatus['space']): Record<string, string> {
+  return {
+    ...(store === undefined ? {} : { store: spaceText(store) }),
+    ...(origin === undefined ? {} : { origin: spaceText(origin) }),
+  }
+}
+
+/** `12 GiB of 100 GiB free, 6000 of 65536 inodes; low below 1.0 GiB`. */
+function spaceText({ bytes, bytesFree, files, filesFree, lowWaterBytes }: SpaceReport): string {
+  const inodes = files === 0 ? '' : `, ${filesFree} of ${files} inodes`
+  const low = lowWaterBytes === 0 ? '' : `; low below ${byteSizeText(lowWaterBytes)}`
+  return `${byteSizeText(bytesFree)} of ${byteSizeText(bytes)} free${inodes}${low}`
+}
+
+function fieldsOf(said: Record<string, unknown>): string[] {
+  return Object.entries(said).flatMap(([field, value]) => {
     if (value === null || value === undefined) return []
     if (typeof value !== 'object') return [row(field, value)]
     const inner = Object.entries(value as Record<string, unknown>)

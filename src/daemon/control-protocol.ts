@@ -6,6 +6,7 @@ import { parseMountOrder } from './mount-order.js'
 import type { MountOrder } from './mount-order.js'
 import type { SnapshotChange, SnapshotEdit } from './snapshot-edit.js'
 import { tagActions } from './snapshot-edit.js'
+import type { SpaceReports } from './space-watch.js'
 
 /**
  * What goes over the control socket: one JSON object a line, a request and its reply by turns.
@@ -74,6 +75,10 @@ export interface VolumeStatus extends VolumeSummary {
   chunkBytes: number
   /** What the volume's part of the store takes on its disk. */
   storeBytes: number
+  /** Of the disks of the store and the origin; one that does not answer is left out. */
+  space: SpaceReports
+  /** What the user should do something about, a line each. */
+  warnings: string[]
   /** The rest is known of mounted volumes only. */
   pid?: number
   transport?: string

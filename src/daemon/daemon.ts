@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '../base/failure.js'
 import { faultPoint } from '../base/fault-point.js'
@@ -30,6 +31,8 @@ import { applyEdit } from './snapshot-edit.js'
 import type { SnapshotEdit } from './snapshot-edit.js'
 import { Sweeper } from './sweeper.js'
 import { takeSnapshots } from './snapshots.js'
+import { SpaceWatch } from './space-watch.js'
+import type { WatchedPlace } from './space-watch.js'
 import type { StoreDirectory } from './store-directory.js'
 import { directoryBytes, snapshotSummary, volumeSummary } from './summaries.js'
 import type { Wanted } from './thread-protocol.js'
@@ -154,6 +157,8 @@ export class Daemon {
     )
     notes.push(...notesOfMounts(order.origin, readMountTable()))
     notes.push(...notesOfWriters(volume.writers))
+    await volume.space.look()
+    notes.push(...volume.space.warnings)
     return { volume: record.id, name: record.name, mountPoint: order.mountPoint, notes }
   }
 
@@ -239,13 +244,16 @@ export class Daemon {
   async status(id: string): Promise<VolumeStatus> {
     const record = this.#record(id)
     const { store } = this.#options
-    const { order, mountedAt, opened, thread } = this.#volume(id)
+    const { order, mountedAt, opened, thread, space } = this.#volume(id)
     const { negotiated, gauges } = await thread.status()
+    const spaceReports = await space.look()
     return {
       ...this.#summary(record),
       state: 'mounted',
       chunkBytes: record.chunkBytes,
       storeBytes: directoryBytes(store.volumeDirectory(id)),
+      space: spaceReports,
+      warnings: space.warnings,
       pid: process.pid,
       transport: order.transport,
       durability: order.durability,
@@ -329,9 +337,18 @@ export class Daemon {
       transport: order.transport,
       isMountedOver: order.mountPoint === order.origin,
     }
+    const volumeLog: Log = (line) => {
+      log(`${record.name}: ${line}`)
+    }
+    const space = new SpaceWatch({
+      places: watchedPlaces(store, origin),
+      mark: order.lowWater,
+      log: volumeLog,
+    })
     const thread = new VolumeThread(native, data, {
-      log: (line) => {
-        log(`${record.name}: ${line}`)
+      log: volumeLog,
+      onIdle: () => {
+        space.lookSometimes()
       },
       onWanted: (what, name) => {
         void this.#onWanted(id, thread, what, name)
@@ -345,9 +362,9 @@ export class Daemon {
         store.catalog.noteSwept(id)
       }
       const sweeper = new Sweeper(thread, noteSwept, (line) => {
-        log(`${record.name}: ${line}`)
+        volumeLog(line)
       })
-      const parts = { native, id, order, origin, thread, sweeper, opened, log, now }
+      const parts = { native, id, order, origin, thread, sweeper, opened, space, log, now }
       return await MountedVolume.mount(parts, () => {
         refuseCancelled(cancel)
       })
@@ -416,6 +433,17 @@ export class Daemon {
         : { mountPoint: volume.order.mountPoint, device: volume.entry.device }
     return volumeSummary(record, this.#options.store.path, mount)
   }
+}
+
+/** By paths that lead there whatever is mounted later. */
+function watchedPlaces(store: StoreDirectory, origin: OriginDirectory): WatchedPlace[] {
+  const place = (kind: WatchedPlace['kind'], { root, path }: { root: string; path: string }) => ({
+    kind,
+    root,
+    path,
+    device: statSync(root).dev,
+  })
+  return [place('store', store), place('origin', origin)]
 }
 
 /** Said once: later nothing tells an empty directory from one that only looks so. */

@@ -1,3 +1,4 @@
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '../base/failure.js'
 import { Catalog } from '../store/catalog.js'
@@ -5,6 +6,7 @@ import type { VolumeRecord } from '../store/catalog-data.js'
 import type { RetentionPolicy } from '../version/retention-policy.js'
 import type { SnapshotSummary, VolumeStatus, VolumeSummary } from './control-protocol.js'
 import { directoryBytes, snapshotSummary, volumeSummary } from './summaries.js'
+import { SpaceWatch } from './space-watch.js'
 import { findDaemons, findUnmounted, findVolume, staleFailure } from './volume-finder.js'
 import type { FoundVolume } from './volume-finder.js'
 
@@ -76,11 +78,32 @@ export async function volumeStatus(text: string | undefined): Promise<VolumeStat
       const record = recordOf(found)
       const { chunkBytes } = record
       const storeBytes = directoryBytes(join(found.store, 'volumes', found.id))
-      return { ...volumeSummary(record, found.store), state: 'unmounted', chunkBytes, storeBytes }
+      const space = spaceUnmounted(found.store, record.origin)
+      return {
+        ...volumeSummary(record, found.store),
+        state: 'unmounted',
+        chunkBytes,
+        storeBytes,
+        space: await space.look(),
+        warnings: space.warnings,
+      }
     }
     case 'stale':
       throw staleFailure(found.entry)
   }
+}
+
+function spaceUnmounted(store: string, origin: string): SpaceWatch {
+  const places = (
+    [
+      ['store', store],
+      ['origin', origin],
+    ] as const
+  ).flatMap(([kind, path]) => {
+    const found = statSync(path, { throwIfNoEntry: false })
+    return found === undefined ? [] : [{ kind, root: path, path, device: found.dev }]
+  })
+  return new SpaceWatch({ places, mark: undefined, log: () => undefined })
 }
 
 type Unmounted = Extract<FoundVolume, { state: 'unmounted' }>

@@ -1,4 +1,5 @@
 import { Failure } from '../base/failure.js'
+import type { LowWaterMark } from './space.js'
 
 /** What `bygone mount` asks a daemon for. Paths are absolute and free of symbolic links. */
 export interface MountOrder {
@@ -15,6 +16,8 @@ export interface MountOrder {
   allowOther: boolean
   allowSuid: boolean
   allowDev: boolean
+  /** When to warn of a full disk; undefined: by default. */
+  lowWater: LowWaterMark | undefined
 }
 
 export type Transport = (typeof transports)[number]
@@ -52,6 +55,7 @@ export function parseMountOrder(value: unknown): MountOrder {
     allowOther: order['allowOther'] === true,
     allowSuid: order['allowSuid'] === true,
     allowDev: order['allowDev'] === true,
+    lowWater: lowWaterMark(order['lowWater']),
   }
 }
 
@@ -61,6 +65,15 @@ function path(order: Record<string, unknown>, field: string): string {
     throw wrong(field)
   }
   return value
+}
+
+function lowWaterMark(value: unknown): LowWaterMark | undefined {
+  if (value === undefined) return undefined
+  if (typeof value !== 'object' || value === null) throw wrong('lowWater')
+  const { percent, bytes } = value as { percent?: unknown; bytes?: unknown }
+  if (typeof percent === 'number' && percent >= 0 && percent <= 100) return { percent }
+  if (typeof bytes === 'number' && bytes >= 0) return { bytes }
+  throw wrong('lowWater')
 }
 
 function oneOf<T extends string>(

@@ -18,6 +18,7 @@ import { originWriters } from './origin-writers.js'
 import type { MountedOrigin, OriginWriter } from './origin-writers.js'
 import { raiseReadAhead } from './read-ahead.js'
 import type { Sweeper } from './sweeper.js'
+import type { SpaceWatch } from './space-watch.js'
 import type { Opened, ThreadEnd, VolumeThread } from './volume-thread.js'
 
 /** A first request is answered in milliseconds; a mount that takes longer than this does not work. */
@@ -47,6 +48,7 @@ export interface MountedVolumeParts {
   thread: VolumeThread
   sweeper: Sweeper
   opened: Opened
+  space: SpaceWatch
   log: Log
   now: () => Date
 }
@@ -56,6 +58,7 @@ export class MountedVolume {
   readonly id: string
   readonly order: MountOrder
   readonly opened: Opened
+  readonly space: SpaceWatch
   readonly mountedAt: Date
   readonly entry: MountEntry
   readonly thread: VolumeThread
@@ -75,6 +78,7 @@ export class MountedVolume {
     this.id = parts.id
     this.order = parts.order
     this.opened = parts.opened
+    this.space = parts.space
     this.thread = parts.thread
     this.sweeper = parts.sweeper
     this.mountedAt = parts.now()

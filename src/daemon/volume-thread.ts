@@ -19,6 +19,8 @@ export interface VolumeThreadEvents {
   log: Log
   /** `mkdir .snapshots/TAG`, `rmdir .snapshots/NAME`: the request is parked until `answerWanted`. */
   onWanted: (what: Wanted, name: string) => void
+  /** Every few seconds. */
+  onIdle: () => void
 }
 
 export interface Opened {
@@ -86,6 +88,7 @@ export class VolumeThread {
     })
     this.#idleTimer = setInterval(() => {
       this.#send({ type: 'idle' })
+      events.onIdle()
     }, idleIntervalMs)
     this.ended = new Promise((resolve) => {
       this.#worker.once('exit', () => {

@@ -11,8 +11,8 @@ import { DurableJsonFile } from './durable-json-file.js'
 import { FieldError } from './field-check.js'
 
 export const catalogFile = 'catalog.json'
-/** What a daemon may have put into a new store's directory before. */
-const filesBefore = new Set(['lock', 'daemon.log'])
+/** What may lie in a new store's directory: a daemon's own, and what ext4 makes in its root. */
+const filesBefore = new Set(['lock', 'daemon.log', 'lost+found'])
 
 /**
  * The checked catalog of a store; `create`: of a new one, in a missing or empty directory, if it is

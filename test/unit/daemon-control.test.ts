@@ -253,6 +253,7 @@ test('a mount order passes whole, and its flags are off unless said', () => {
       allowOther: false,
       allowSuid: false,
       allowDev: false,
+      lowWater: undefined,
     },
   })
 })
