@@ -92,7 +92,7 @@ export class StoreDirectory {
 }
 
 /** In the order in which they come about; taken back the other way round, under the lock to the end. */
-const ownFiles = [lockFile, 'daemon.log', catalogFile, 'volumes']
+const ownFiles = [lockFile, 'daemon.log', catalogFile, `${catalogFile}.tmp`, 'volumes']
 
 /** Whoever else could write to it may have put there what leads us, or LMDB, to anywhere. */
 function makeOurs(root: string, path: string): void {

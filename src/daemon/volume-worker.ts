@@ -147,7 +147,7 @@ let isIndexStuck = false
 /** Nothing is lost where it can't (the disk is full, or read-only): all stays in the journal, and pending. */
 function indexWhatCan(store: VolumeStore): void {
   try {
-    store.indexPending()
+    store.whenIdle()
     isIndexStuck = false
   } catch (error) {
     if (!(error instanceof FsError)) throw error

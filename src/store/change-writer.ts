@@ -4,6 +4,7 @@ import type { ChunkStage } from '../base/native.js'
 import type { Change } from './change.js'
 import { ChunkWriter } from './chunk-writer.js'
 import type { Disk } from './disk.js'
+import { isFull } from './durable-file.js'
 import type { ElementIndex } from './element-index.js'
 import type { ElementLookup } from './element-lookup.js'
 import type { Journal } from './journal.js'
@@ -13,6 +14,8 @@ import { recordHeaderBytes } from './record.js'
 /** Some 5 ms of LMDB's work: what the request that meets the limit waits for. */
 const pendingPutsMax = 2048
 const pendingBytesMax = 4 << 20
+/** What is kept in memory while the index can't grow on a full disk. */
+export const pendingBytesMaxOnFullDisk = 64 << 20
 
 /**
  * The way of a change: into the journal, then to what is pending, and later, many at once, into the
@@ -27,6 +30,8 @@ export class ChangeWriter {
   #recordsWritten = 0
   #chunksPreserved = 0
   #entriesAdded = 0
+  #putsDue = pendingPutsMax
+  #bytesDue = pendingBytesMax
 
   constructor(
     disk: Disk,
@@ -58,8 +63,12 @@ export class ChangeWriter {
   commit(change: Change): void {
     if (change.isEmpty) return
     this.#makePendingRoom()
-    this.#journal.makeRoom(change.bodyBytes, 0)
-    this.#append(change, this.#chunks.stage, 0)
+    try {
+      this.#appendAlone(change)
+    } catch (error) {
+      if (!isFull(error) || !change.mayUseReserve || !this.#journal.useReserve()) throw error
+      this.#appendAlone(change)
+    }
     change.clear()
   }
 
@@ -88,12 +97,40 @@ export class ChangeWriter {
     })
     faultPoint('index.commit.done')
     pending.clear()
+    this.#putsDue = pendingPutsMax
+    this.#bytesDue = pendingBytesMax
   }
 
-  /** Before the journal is written to, so that a failure leaves nothing half done. */
+  /** As far as there is room for it on the disk. */
+  tryIndexPending(): void {
+    try {
+      this.indexPending()
+    } catch (error) {
+      if (!isFull(error)) throw error
+    }
+  }
+
+  /**
+   * Before the journal is written to, so that a failure leaves nothing half done. On a full disk the index
+   * waits: what is not in it is in the journal, and can be found in memory.
+   */
   #makePendingRoom(): void {
-    const isFull = this.#pending.count >= pendingPutsMax || this.#pending.bytes >= pendingBytesMax
-    if (isFull) this.indexPending()
+    const { count, bytes } = this.#pending
+    const isDue = count >= this.#putsDue || bytes >= this.#bytesDue
+    if (!isDue) return
+    try {
+      this.indexPending()
+    } catch (error) {
+      if (!isFull(error) || bytes >= pendingBytesMaxOnFullDisk) throw error
+      // Not at once again: the more there is, the longer a try takes.
+      this.#putsDue = 2 * count
+      this.#bytesDue = Math.min(2 * bytes, pendingBytesMaxOnFullDisk)
+    }
+  }
+
+  #appendAlone(change: Change): void {
+    this.#journal.makeRoom(change.bodyBytes, 0)
+    this.#append(change, this.#chunks.stage, 0)
   }
 
   #append(change: Change, stage: ChunkStage, dataBytes: number): void {

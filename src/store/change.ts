@@ -38,6 +38,11 @@ export class Change {
   #record = Buffer.alloc(4096)
   #end = recordHeaderBytes
   #putCount = 0
+  /**
+   * It may take what the journal has in reserve when the disk is full: it is part of what frees space, or of
+   * bygone's own work. Until clear.
+   */
+  mayUseReserve = false
 
   get isEmpty(): boolean {
     return this.#putCount === 0
@@ -59,6 +64,7 @@ export class Change {
   clear(): void {
     this.#end = recordHeaderBytes
     this.#putCount = 0
+    this.mayUseReserve = false
   }
 
   addName(directory: ObjectId, name: ByteString, label: Label, element: NameElement): void {

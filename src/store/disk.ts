@@ -7,10 +7,20 @@ export type OpenFor = 'reading' | 'writing' | 'make' | 'make new' | 'directory'
 export interface FileFacts {
   isFile: boolean
   ino: number
+  /** How many names it has. */
+  links: number
   sizeBytes: number
+  /** What it takes on the disk, blocks set aside included. */
+  takenBytes: number
   mode: number
   mtimeMs: number
   ctimeNs: bigint
+}
+
+/** Free: for whoever is not root. */
+export interface DiskSpace {
+  bytes: number
+  bytesFree: number
 }
 
 /**
@@ -39,6 +49,11 @@ export interface Disk {
   truncate(fd: number, sizeBytes: number): void
   /** The range reads as zeros from now on, and its blocks are given back; where that can't be done, nothing happens. */
   punch(fd: number, offset: number, bytes: number): void
+  /**
+   * Sets blocks aside for the file's first so many bytes, whose size stays: writing there needs no space
+   * any more, whatever else fills the disk. Does nothing where the file system can't. Throws ENOSPC, EDQUOT.
+   */
+  setAside(fd: number, bytes: number): void
   /** Bytes and size are on the disk when it returns; with sync the times too. */
   syncData(fd: number): void
   sync(fd: number): void
@@ -48,6 +63,8 @@ export interface Disk {
   list(path: string): string[]
   /** Replaces what is there. */
   rename(from: string, to: string): void
+  /** Each gets the other's name, at once. False where the file system can't, or one of them is missing. */
+  exchange(one: string, other: string): boolean
   /** No matter whether there is one. */
   remove(path: string): void
   /** With what is missing above it; returns the uppermost one it made, undefined if all were there. */
@@ -55,6 +72,8 @@ export interface Disk {
   syncDirectory(path: string): void
   setMode(path: string, mode: number): void
   setTimes(path: string, sec: number): void
+  /** Of the file system there. */
+  space(path: string): DiskSpace
 
   /** A buffer to copy chunks through, from files on this disk into a journal on it. */
   newStage(capacityBytes: number): ChunkStage

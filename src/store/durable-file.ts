@@ -104,3 +104,9 @@ export function makePrivateDirectory(disk: Disk, path: string): void {
 export function codeOf(error: unknown): string | undefined {
   return error instanceof Error && 'code' in error ? String(error.code) : undefined
 }
+
+/** Whether an error says that the disk, or what a user may have of it, is full. */
+export function isFull(error: unknown): boolean {
+  const code = codeOf(error)
+  return code === 'ENOSPC' || code === 'EDQUOT'
+}

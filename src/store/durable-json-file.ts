@@ -2,7 +2,11 @@ import { join } from 'node:path'
 import type { SyncAdapter } from 'lowdb'
 import type { ReplacedFile } from '../base/fault-points.js'
 import type { Disk } from './disk.js'
-import { readWholeFile, replaceFile } from './durable-file.js'
+import { readWholeFile } from './durable-file.js'
+import { replaceInPlace } from './spare-file.js'
+
+/** Means nothing behind a JSON value. */
+const space = 0x20
 
 /**
  * lowdb's own adapters leave it to luck whether what they wrote survives a power loss. This one
@@ -36,7 +40,8 @@ export class DurableJsonFile<Data> implements SyncAdapter<Data> {
   }
 
   write(data: Data): void {
-    const text = `${this.#textOf(data)}\n`
-    replaceFile(this.#disk, this.#directory, this.#name, Buffer.from(text))
+    const text = Buffer.from(`${this.#textOf(data)}
+`)
+    replaceInPlace(this.#disk, this.#directory, this.#name, text, space)
   }
 }

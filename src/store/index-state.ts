@@ -3,7 +3,8 @@ import { FsError } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
 import { crc32cOf } from './checksum.js'
 import type { Disk } from './disk.js'
-import { readWholeFile, replaceFile } from './durable-file.js'
+import { readWholeFile } from './durable-file.js'
+import { replaceInPlace } from './spare-file.js'
 import { readU64le, writeU64le } from './integers.js'
 import { volumeIdBytesMax } from './segment.js'
 
@@ -15,7 +16,8 @@ import { volumeIdBytesMax } from './segment.js'
 
 export const stateName = 'state'
 export const dataName = 'data.mdb'
-const lockName = 'lock.mdb'
+/** LMDB's, where it is not kept in memory (lmdb-place.ts). */
+export const lockName = 'lock.mdb'
 const stateBytes = 128
 const stateFormat = 1
 const magic = Buffer.from('BYGONIX\n', 'latin1')
@@ -93,7 +95,7 @@ export function writeIndexState(
     writeU64le(bytes, endSequence, at.end)
   }
   bytes.writeUInt32LE(crc32cOf(bytes, 0, at.crc, 0), at.crc)
-  replaceFile(disk, directory, stateName, bytes)
+  replaceInPlace(disk, directory, stateName, bytes, 0)
 }
 
 /** Whether LMDB may open the file that lies there, and find what we left. */

@@ -1,7 +1,13 @@
 import { join } from 'node:path'
 import type { Disk } from './disk.js'
 import { requestErrorOf } from './request-error.js'
-import { createSegment, openSegment, segmentName, type SegmentHeader } from './segment.js'
+import {
+  createSegment,
+  openSegment,
+  segmentName,
+  type MakeFile,
+  type SegmentHeader,
+} from './segment.js'
 
 /** The open files of a journal: the newest segment for appending, any for reading. */
 export class JournalFiles {
@@ -57,8 +63,8 @@ export class JournalFiles {
     }
   }
 
-  /** Begins the next segment, durably. If it fails nothing has changed. */
-  begin(firstSequence: number): void {
+  /** Begins the next segment, durably. If it fails nothing has changed. `makeFile`: see createSegment. */
+  begin(firstSequence: number, makeFile?: MakeFile): void {
     const segment = this.#newest.segment + 1
     try {
       const made = createSegment(
@@ -67,6 +73,7 @@ export class JournalFiles {
         segment,
         this.#newest.volumeId,
         firstSequence,
+        makeFile,
       )
       this.#replaceSyncFd(made.fd)
       this.#newest = made.header

@@ -20,7 +20,7 @@ export function replay(
   volumeId: string,
   from: JournalPosition,
   to: JournalPosition,
-  index: ElementIndex,
+  index: Pick<ElementIndex, 'apply'>,
 ): number {
   let position = from
   while (position.segment < to.segment || position.offset < to.offset) {
@@ -40,7 +40,7 @@ function replaySegment(
   volumeId: string,
   from: JournalPosition,
   to: JournalPosition,
-  index: ElementIndex,
+  index: Pick<ElementIndex, 'apply'>,
 ): JournalPosition {
   const path = join(directory, segmentName(from.segment))
   const { fd, header } = openSegment(disk, path, from.segment, volumeId)

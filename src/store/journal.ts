@@ -5,8 +5,10 @@ import type { Change } from './change.js'
 import { joined, type DeadRun } from './dead-runs.js'
 import type { Disk } from './disk.js'
 import type { JournalFiles } from './journal-files.js'
+import type { JournalReserve } from './journal-reserve.js'
 import { recordHeaderBytes, sealRecord } from './record.js'
-import { segmentBytesMax, segmentHeaderBytes } from './segment.js'
+import { requestErrorOf } from './request-error.js'
+import { segmentBytesMax, segmentHeaderBytes, type MakeFile } from './segment.js'
 
 export type Durability = 'ordered' | 'strict'
 
@@ -31,6 +33,7 @@ export class Journal {
   readonly #disk: Disk
   readonly #files: JournalFiles
   readonly #segmentBytesMax: number
+  readonly #reserve: JournalReserve
   readonly #onSegment: (segment: number) => void
   /** Only 'ordered' has one; 'strict' syncs each record. */
   readonly #background: BackgroundSync | undefined
@@ -40,6 +43,11 @@ export class Journal {
   #durableSequence: number
   /** The background's touches count the records after this one. */
   readonly #sequenceAtOpen: number
+  /**
+   * Where the blocks end that are set aside in the newest segment, if it was made of the reserve and there
+   * is no new one; else 0. Up to there is for records that may use the reserve; others pay for their blocks.
+   */
+  #setAsideEnd = 0
   #failure: string | undefined
 
   /**
@@ -51,11 +59,16 @@ export class Journal {
     durability: Durability
     end: JournalPosition
     segmentBytesMax?: number | undefined
+    reserve: JournalReserve
+    /** Up to where blocks are set aside in a newest segment that was made of the reserve; else 0. */
+    setAsideEnd?: number
     /** Is told the number of each segment that was begun. */
     onSegment: (segment: number) => void
   }) {
     this.#disk = options.disk
     this.#files = options.files
+    this.#reserve = options.reserve
+    this.#setAsideEnd = options.setAsideEnd ?? 0
     this.#onSegment = options.onSegment
     this.#segmentBytesMax = options.segmentBytesMax ?? segmentBytesMax
     this.#offset = options.end.offset
@@ -96,6 +109,7 @@ export class Journal {
    */
   append(change: Change, stage: ChunkStage, dataBytes: number): void {
     const { record, bodyBytes } = change
+    if (!change.mayUseReserve) this.#payFor(recordHeaderBytes + bodyBytes + dataBytes)
     const { seed } = this.#files.newest
     const { fd } = this.#files
     sealRecord(record, seed, this.#sequence + 1, this.#durableNow(), bodyBytes, dataBytes)
@@ -108,6 +122,32 @@ export class Journal {
     if (this.#background !== undefined) this.#background.touch(fd)
     else this.#syncNewest()
     faultPoint('journal.append.written')
+  }
+
+  /**
+   * The disk is full: goes on in a segment made of the reserve. False if there is none: then nothing has
+   * changed.
+   */
+  useReserve(): boolean {
+    if (this.#reserve.bytes === 0) return false
+    this.#assertSound()
+    let bytes = 0
+    this.#roll((path) => {
+      bytes = this.#reserve.give(path)
+    })
+    this.#setAsideEnd = bytes
+    return true
+  }
+
+  /** Takes a new reserve as soon as there is room for it. */
+  refillReserve(): void {
+    this.#reserve.refill()
+    if (this.#reserve.bytes > 0) this.#setAsideEnd = 0
+  }
+
+  /** What is left of the reserve. */
+  get reserveBytes(): number {
+    return this.#reserve.bytes + Math.max(0, this.#setAsideEnd - this.#offset)
   }
 
   /** The descriptor to sync before what was appended may be called durable. */
@@ -146,15 +186,27 @@ export class Journal {
     this.#files.close()
   }
 
-  #roll(): void {
+  #roll(makeFile?: MakeFile): void {
     // The old segment first: that a newer one exists says that this one is whole.
     this.#syncNewest()
     faultPoint('journal.roll.synced')
-    this.#files.begin(this.#sequence + 1)
+    this.#files.begin(this.#sequence + 1, makeFile)
     this.#offset = segmentHeaderBytes
+    this.#setAsideEnd = 0
     faultPoint('journal.roll.begun')
     this.#onSegment(this.segment)
     faultPoint('journal.roll.done')
+  }
+
+  /** Blocks for a record that leave as many of those set aside as there were. */
+  #payFor(bytes: number): void {
+    if (this.#setAsideEnd === 0) return
+    try {
+      this.#disk.setAside(this.#files.fd, this.#setAsideEnd + bytes)
+    } catch (error) {
+      throw requestErrorOf(error, 'append to the journal')
+    }
+    this.#setAsideEnd += bytes
   }
 
   #syncNewest(): void {
@@ -168,6 +220,8 @@ export class Journal {
 
   /** After a write that was not whole: `written` is its length or its errno. */
   #cutBack(written: number): FsError {
+    // Goes with the tail.
+    this.#setAsideEnd = 0
     try {
       this.#disk.truncate(this.#files.fd, this.#offset)
     } catch (error) {

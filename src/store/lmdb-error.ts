@@ -1,6 +1,10 @@
-import { statfsSync } from 'node:fs'
+import { closeSync, openSync, ftruncateSync, fstatSync } from 'node:fs'
+import { join } from 'node:path'
 import { FsError, fsErrorOf, isErrno } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
+import { native } from '../base/native.js'
+import { Fallocate } from '../base/open-flags.js'
+import { dataName } from './index-state.js'
 
 /**
  * What a request is answered when LMDB fails. Its own error codes are negative; those of the system
@@ -13,8 +17,8 @@ export function indexErrorOf(error: unknown): unknown {
   return new FsError('EIO', `the index: ${String(error)}`, { cause: error })
 }
 
-/** Less than a transaction may need. */
-const freeBytesMin = 1 << 20
+/** A transaction may need more, seldom much less. */
+const growthBytes = 1 << 20
 
 /**
  * The same for a transaction that failed: LMDB calls a write EIO that stopped short where the disk
@@ -23,7 +27,21 @@ const freeBytesMin = 1 << 20
 export function writeErrorOf(error: unknown, directory: string): unknown {
   const found = indexErrorOf(error)
   if (!isErrno(found, 'EIO')) return found
-  const { bavail, bsize } = statfsSync(directory)
-  const isFull = bavail * bsize < freeBytesMin
-  return isFull ? new FsError('ENOSPC', 'the index', { cause: error }) : found
+  const refusal = growthRefusal(join(directory, dataName))
+  return refusal ?? found
+}
+
+/** Why the file, which LMDB has closed, can't be given so much more: full disks call themselves that only when asked. */
+function growthRefusal(path: string): FsError | undefined {
+  const fd = openSync(path, 'r+')
+  try {
+    const { size } = fstatSync(fd)
+    const result = native().fallocate(fd, Fallocate.keepSize, size, growthBytes)
+    // Gives back what it got.
+    ftruncateSync(fd, size)
+    const error = result < 0 ? fsErrorOf(result, 'the index') : undefined
+    return isErrno(error, 'ENOSPC', 'EDQUOT') ? error : undefined
+  } finally {
+    closeSync(fd)
+  }
 }

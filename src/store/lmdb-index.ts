@@ -1,10 +1,12 @@
 import { open, type RootDatabase } from 'lmdb'
 import { FsError, isErrno } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
+import { codeOf } from './durable-file.js'
 import { checkedPayloadBytes, checksumBytes, sealValue } from './element-values.js'
 import type { ElementIndex, PutSink, RemoveSink } from './element-index.js'
 import { LmdbCursor } from './lmdb-cursor.js'
 import { indexErrorOf, writeErrorOf } from './lmdb-error.js'
+import { openBeside } from './lmdb-place.js'
 import { readU64le, writeU64le } from './integers.js'
 import type { JournalPosition } from './journal.js'
 import { endOfPut, putHeaderBytes, valueStartOfPut } from './puts.js'
@@ -124,24 +126,29 @@ export class LmdbIndex implements ElementIndex {
 /** On a disk that has become read-only what is there can still be read. */
 function openDatabase(directory: string): Database {
   try {
-    return tryOpen(directory, false)
+    return openBeside(directory, (path) => openAt(path, false))
   } catch (error) {
-    if (!isErrno(error, 'EROFS')) throw error
-    return tryOpen(directory, true)
+    const isReadOnly = codeOf(error) === 'EROFS' || isErrno(indexErrorOf(error), 'EROFS')
+    if (!isReadOnly) throw indexErrorOf(error)
+    return tryReadOnly(directory)
   }
 }
 
-function tryOpen(directory: string, readOnly: boolean): Database {
+function openAt(path: string, readOnly: boolean): Database {
+  return open<Buffer, Uint8Array>(path, {
+    readOnly,
+    noSubdir: false,
+    encoding: 'binary',
+    keyEncoding: 'binary',
+    mapSize: mapBytes,
+    maxDbs: 1,
+    noSync: true,
+  })
+}
+
+function tryReadOnly(directory: string): Database {
   try {
-    return open<Buffer, Uint8Array>(directory, {
-      readOnly,
-      noSubdir: false,
-      encoding: 'binary',
-      keyEncoding: 'binary',
-      mapSize: mapBytes,
-      maxDbs: 1,
-      noSync: true,
-    })
+    return openAt(directory, true)
   } catch (error) {
     throw indexErrorOf(error)
   }

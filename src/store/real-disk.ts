@@ -2,8 +2,11 @@ import * as fs from 'node:fs'
 import { checked, fsErrorOf, isErrno } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
 import { native, type BackgroundSync, type ChunkStage } from '../base/native.js'
-import { Fallocate, O } from '../base/open-flags.js'
-import type { Disk, FileFacts, OpenFor } from './disk.js'
+import { Fallocate, FileFlagsCommand, O, Rename } from '../base/open-flags.js'
+import type { ByteString } from '../base/bytes.js'
+import { basename, dirname } from 'node:path'
+import { isFull } from './durable-file.js'
+import type { Disk, DiskSpace, FileFacts, OpenFor } from './disk.js'
 import type { ElementIndex } from './element-index.js'
 import { LmdbIndex } from './lmdb-index.js'
 
@@ -74,6 +77,17 @@ export class RealDisk implements Disk {
     }
   }
 
+  setAside(fd: number, bytes: number): void {
+    const { size, blocks } = fs.fstatSync(fd)
+    if (blocks * 512 >= bytes) return
+    // Where writes go to new blocks (btrfs) those set aside would serve once only.
+    if (size === 0) writeInPlace(fd)
+    const result = native().fallocate(fd, Fallocate.keepSize, 0, bytes)
+    if (result >= 0) return
+    const error = fsErrorOf(result, 'set blocks aside')
+    if (isFull(error)) throw error
+  }
+
   syncData(fd: number): void {
     fs.fdatasyncSync(fd)
   }
@@ -88,7 +102,9 @@ export class RealDisk implements Disk {
       found && {
         isFile: found.isFile(),
         ino: Number(found.ino),
+        links: Number(found.nlink),
         sizeBytes: Number(found.size),
+        takenBytes: Number(found.blocks) * 512,
         mode: Number(found.mode),
         mtimeMs: Number(found.mtimeNs) / 1e6,
         ctimeNs: found.ctimeNs,
@@ -102,6 +118,21 @@ export class RealDisk implements Disk {
 
   rename(from: string, to: string): void {
     fs.renameSync(from, to)
+  }
+
+  exchange(one: string, other: string): boolean {
+    const directory = fs.openSync(dirname(one), O_RDONLY | O_DIRECTORY)
+    try {
+      const names = [one, other].map((path) => Buffer.from(basename(path)).toString('latin1'))
+      const [from, to] = names as [ByteString, ByteString]
+      const result = native().renameAt(directory, from, directory, to, Rename.exchange)
+      if (result >= 0) return true
+      const error = fsErrorOf(result, 'exchange two files of the store')
+      if (['ENOENT', 'EINVAL', 'ENOSYS'].includes(error.code)) return false
+      throw error
+    } finally {
+      fs.closeSync(directory)
+    }
   }
 
   remove(path: string): void {
@@ -131,6 +162,11 @@ export class RealDisk implements Disk {
     fs.lutimesSync(path, sec, sec)
   }
 
+  space(path: string): DiskSpace {
+    const { blocks, bavail, bsize } = fs.statfsSync(path)
+    return { bytes: blocks * bsize, bytesFree: bavail * bsize }
+  }
+
   newStage(capacityBytes: number): ChunkStage {
     return new (native().ChunkStage)(capacityBytes)
   }
@@ -142,6 +178,18 @@ export class RealDisk implements Disk {
   openIndex(directory: string): ElementIndex {
     return LmdbIndex.open(directory)
   }
+}
+
+/** FS_NOCOW_FL of linux/fs.h; only for a file that is empty. */
+const noCopyOnWrite = 0x800000
+
+/** From now on. Means nothing to most file systems, which do so anyway. */
+function writeInPlace(fd: number): void {
+  const flags = new Uint32Array(1)
+  const bytes = new Uint8Array(flags.buffer)
+  if (native().fileFlags(fd, FileFlagsCommand.get, bytes) < 0) return
+  flags[0] = (flags[0] ?? 0) | noCopyOnWrite
+  native().fileFlags(fd, FileFlagsCommand.set, bytes)
 }
 
 export const realDisk = new RealDisk()

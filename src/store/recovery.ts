@@ -2,7 +2,8 @@ import { join } from 'node:path'
 import { isErrno } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
 import type { Disk } from './disk.js'
-import { makePrivateDirectory } from './durable-file.js'
+import { pendingBytesMaxOnFullDisk } from './change-writer.js'
+import { isFull, makePrivateDirectory } from './durable-file.js'
 import type { ElementIndex } from './element-index.js'
 import {
   dataName,
@@ -14,6 +15,8 @@ import {
 } from './index-state.js'
 import type { JournalPosition } from './journal.js'
 import { replay } from './journal-replay.js'
+import { Failure } from '../base/failure.js'
+import { PendingPuts } from './pending-puts.js'
 import { findTail, type TailKnowledge } from './journal-tail.js'
 import {
   createSegment,
@@ -43,6 +46,8 @@ export interface RecoveredVolume {
   newest: SegmentHeader
   end: JournalPosition
   index: ElementIndex
+  /** What the index had no room for. */
+  pending: PendingPuts
   report: RecoveryReport
 }
 
@@ -111,7 +116,8 @@ export function recover(
       faultPoint('recovery.index.made')
       writeIndexState(disk, indexDirectory, { volumeId, bootId, segments: newest.segment })
     }
-    const recordsReplayed = replay(disk, journalDirectory, volumeId, from, end, index)
+    const pending = new PendingPuts()
+    const recordsReplayed = replayInto(disk, journalDirectory, volumeId, from, end, index, pending)
     faultPoint('recovery.done')
     const report = {
       segments: newest.segment,
@@ -120,12 +126,45 @@ export function recover(
       wasIndexRebuilt: wasIndexRebuilt && recordsReplayed > 0,
       tookMs: performance.now() - startedMs,
     }
-    return { journalDirectory, indexDirectory, fd, newest, end, index, report }
+    return { journalDirectory, indexDirectory, fd, newest, end, index, pending, report }
   } catch (error) {
     index?.close()
     disk.close(fd)
     throw error
   }
+}
+
+/** The rest is pending when the disk is full: so a volume can be mounted on one. Returns how many records. */
+function replayInto(
+  disk: Disk,
+  directory: string,
+  volumeId: string,
+  from: JournalPosition,
+  end: JournalPosition,
+  index: ElementIndex,
+  pending: PendingPuts,
+): number {
+  try {
+    return replay(disk, directory, volumeId, from, end, index)
+  } catch (error) {
+    if (!isFull(error)) throw error
+  }
+  const rest = index.checkpoint() ?? beginning
+  const inMemory: Pick<ElementIndex, 'apply'> = {
+    apply: (fill) => {
+      fill((puts, start, putsEnd) => {
+        pending.add(puts, start, putsEnd)
+      }, nothingToRemove)
+      if (pending.bytes > pendingBytesMaxOnFullDisk) throw noRoomForIndex(directory)
+    },
+  }
+  replay(disk, directory, volumeId, rest, end, inMemory)
+  return end.sequence - from.sequence
+}
+
+function noRoomForIndex(directory: string): Failure {
+  const advice = 'free some space on its disk and try again'
+  return new Failure('full', `no room for the index of the journal ${directory}: ${advice}`)
 }
 
 const beginning: JournalPosition = { segment: 1, offset: segmentHeaderBytes, sequence: 0 }
@@ -183,4 +222,9 @@ function openTrusted(
     if (isErrno(error, 'EIO')) return undefined
     throw error
   }
+}
+
+/** A replay only puts. */
+function nothingToRemove(): void {
+  throw new Error('recovery removes nothing')
 }

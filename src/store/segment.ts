@@ -48,13 +48,20 @@ export function listSegments(disk: Disk, directory: string): number[] {
   return segments.sort((a, b) => a - b)
 }
 
-/** Makes a segment, durably, and returns it open for reading and writing. */
+/** Makes an empty file under the name given. */
+export type MakeFile = (path: string) => void
+
+/**
+ * Makes a segment, durably, and returns it open for reading and writing. `makeFile`: where its file comes
+ * from, if not from free space.
+ */
 export function createSegment(
   disk: Disk,
   directory: string,
   segment: number,
   volumeId: string,
   firstSequence: number,
+  makeFile?: MakeFile,
 ): { fd: number; header: SegmentHeader } {
   const bytes = Buffer.alloc(segmentHeaderBytes)
   magic.copy(bytes)
@@ -67,7 +74,8 @@ export function createSegment(
 
   const path = join(directory, segmentName(segment))
   disk.remove(path + newSuffix)
-  const fd = disk.open(path + newSuffix, 'make new')
+  makeFile?.(path + newSuffix)
+  const fd = disk.open(path + newSuffix, makeFile === undefined ? 'make new' : 'writing')
   try {
     disk.write(fd, bytes, 0)
     faultPoint('journal.segment.written')

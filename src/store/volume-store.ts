@@ -7,7 +7,7 @@ import type { ReadPlan } from '../base/read-plan.js'
 import { Change } from './change.js'
 import { ChangeWriter } from './change-writer.js'
 import type { Disk } from './disk.js'
-import { codeOf, makePrivateDirectory, readWholeFile } from './durable-file.js'
+import { codeOf, isFull, makePrivateDirectory, readWholeFile } from './durable-file.js'
 import type { ElementIndex } from './element-index.js'
 import { ElementLookup } from './element-lookup.js'
 import type { ChunkPlace, Location, NameElement, PreservedAttributes } from './elements.js'
@@ -15,12 +15,13 @@ import { FileLock } from './file-lock.js'
 import { dataName, writeIndexState } from './index-state.js'
 import { Journal, type Durability } from './journal.js'
 import { JournalFiles } from './journal-files.js'
+import { JournalReserve } from './journal-reserve.js'
 import { PendingPuts } from './pending-puts.js'
 import type { LiveLabels } from './live-labels.js'
 import { planPlace } from './place-plan.js'
 import { realDisk } from './real-disk.js'
 import { recover, type RecoveredVolume, type RecoveryReport } from './recovery.js'
-import { volumeIdBytesMax } from './segment.js'
+import { segmentName, volumeIdBytesMax } from './segment.js'
 import { requestErrorOf } from './request-error.js'
 import { Sessions } from './sessions.js'
 import { failureOfSystem, renamedFailure } from './store-failure.js'
@@ -39,6 +40,9 @@ export interface VolumeStoreOptions {
   segmentBytesMax?: number
 }
 
+/** File systems give a file that grows a little more than it asks for. */
+const setAsideBytesMin = 64 << 10
+
 export interface VolumeStoreStats {
   journalBytes: number
   segments: number
@@ -47,6 +51,10 @@ export interface VolumeStoreStats {
   /** Elements and locations added since the volume was opened. */
   indexEntriesAdded: number
   indexEntriesPending: number
+  /** What the journal can still take on a full disk. */
+  reserveBytes: number
+  /** Changes that were refused because there was no space to keep what a snapshot needs of it. */
+  changesRefused: number
 }
 
 /**
@@ -66,11 +74,12 @@ export class VolumeStore {
   readonly #lock: FileLock
   readonly #journal: Journal
   readonly #index: ElementIndex
-  readonly #pending = new PendingPuts()
+  readonly #pending: PendingPuts
   readonly #elements: VolumeElements
   readonly #writer: ChangeWriter
   readonly #lookup: ElementLookup
   readonly #change = new Change()
+  #changesRefused = 0
   #isClosed = false
 
   private constructor(
@@ -89,16 +98,21 @@ export class VolumeStore {
     this.#lock = lock
     this.recovery = recovered.report
     this.#index = recovered.index
+    this.#pending = recovered.pending
+    const reserve = new JournalReserve(disk, recovered.journalDirectory)
     this.#journal = new Journal({
       disk,
       files: new JournalFiles(disk, recovered.journalDirectory, recovered.fd, recovered.newest),
       durability: options.durability,
       end: recovered.end,
       segmentBytesMax: options.segmentBytesMax,
+      reserve,
+      setAsideEnd: reserve.bytes > 0 ? 0 : setAsideEndOf(disk, recovered),
       onSegment: () => {
         this.#noteState()
       },
     })
+    this.#journal.refillReserve()
     this.sessions = sessions
     const lookup = new ElementLookup(this.#index, this.#pending)
     this.#lookup = lookup
@@ -142,7 +156,12 @@ export class VolumeStore {
    * happens for an empty one.
    */
   commit(change: Change): void {
-    this.#writer.commit(change)
+    try {
+      this.#writer.commit(change)
+    } catch (error) {
+      this.#noteRefusal(error)
+      throw error
+    }
   }
 
   /**
@@ -159,7 +178,12 @@ export class VolumeStore {
     chunkBytes: number,
     sizeBytes: number,
   ): void {
-    this.#writer.preserveChunks(object, label, fd, first, count, chunkBytes, sizeBytes)
+    try {
+      this.#writer.preserveChunks(object, label, fd, first, count, chunkBytes, sizeBytes)
+    } catch (error) {
+      this.#noteRefusal(error)
+      throw error
+    }
   }
 
   /** Whether there is an element with this label or a higher one: what such a snapshot sees is preserved. */
@@ -243,7 +267,16 @@ export class VolumeStore {
     return this.#journal.syncFd()
   }
 
-  /** Brings what is pending into the index: when idle, so that no request need wait for it. */
+  /**
+   * What no request need wait for, to be called when there is none: brings what is pending into the index and
+   * takes a reserve, each if there is room for it.
+   */
+  whenIdle(): void {
+    this.#writer.tryIndexPending()
+    this.#journal.refillReserve()
+  }
+
+  /** Brings what is pending into the index. */
   indexPending(): void {
     this.#writer.indexPending()
   }
@@ -284,12 +317,15 @@ export class VolumeStore {
       journalBytes: this.#journal.totalBytes,
       segments: this.#journal.segment,
       indexEntriesPending: this.#pending.count,
+      reserveBytes: this.#journal.reserveBytes,
+      changesRefused: this.#changesRefused,
       ...this.#writer.counts,
     }
   }
 
   #closeCleanly(): void {
-    this.indexPending()
+    // What there is no room for is applied when the volume is opened again.
+    this.#writer.tryIndexPending()
     faultPoint('close.indexed')
     this.flush()
     const { sequence } = this.#journal.position
@@ -297,6 +333,10 @@ export class VolumeStore {
     this.#syncFile(join(this.#indexDirectory, dataName))
     faultPoint('close.synced')
     this.#noteState(sequence)
+  }
+
+  #noteRefusal(error: unknown): void {
+    if (isFull(error)) this.#changesRefused++
   }
 
   #syncFile(path: string): void {
@@ -320,6 +360,14 @@ export class VolumeStore {
       throw requestErrorOf(error, "write the index's state")
     }
   }
+}
+
+/** What was left of a reserve that the newest segment was made of. */
+function setAsideEndOf(disk: Disk, { journalDirectory, newest, end }: RecoveredVolume): number {
+  const facts = disk.stat(join(journalDirectory, segmentName(newest.segment)))
+  return facts !== undefined && facts.takenBytes > end.offset + setAsideBytesMin
+    ? facts.takenBytes
+    : 0
 }
 
 /**

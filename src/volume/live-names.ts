@@ -261,7 +261,7 @@ export class LiveNames {
     preserver.name(place.parent, place.name).attributes(place.parent)
     if (isKept) preserver.attributes(node).retire(node, place)
     else preserver.forget(node)
-    preserver.commit()
+    preserver.commit({ mayUseReserve: true })
     if (isKept) this.#retirement.retire(node, place)
     else {
       this.#retirement.hold(node)

@@ -49,7 +49,9 @@ export class Preserver {
     return this
   }
 
-  commit(): void {
+  /** `mayUseReserve`: what follows frees space, and is to work on a full disk too. */
+  commit({ mayUseReserve } = { mayUseReserve: false }): void {
+    this.#change.mayUseReserve = mayUseReserve
     this.#store.commit(this.#change)
     faultPoint('change.committed')
     for (const node of this.#marked) {

@@ -144,15 +144,8 @@ export class Retirement {
     rename: (from: Place, to: Place) => void,
     leavesWhiteout: boolean,
   ): void {
-    const { native, directories } = this.#origin
-    const result = native.renameAt(
-      directories.of(from.parent),
-      from.name,
-      directories.of(to.parent),
-      to.name,
-      Rename.exchange,
-    )
-    if (result < 0 && isErrno(fsErrorOf(result, 'rename'), 'EINVAL')) {
+    const error = this.#exchange(from, to)
+    if (error?.code === 'EINVAL') {
       // Network and FUSE file systems can't exchange: for a moment nothing stands at `to`.
       this.#moveIn(to, target)
       try {
@@ -163,9 +156,23 @@ export class Retirement {
       }
       return
     }
-    checked(result, 'rename')
+    if (error !== undefined) throw error
     faultPoint('retire.exchanged')
-    this.#moveIn(from, target, leavesWhiteout)
+    try {
+      this.#moveIn(from, target, leavesWhiteout)
+    } catch (error) {
+      // There may be no room for one more name in the retired directory.
+      this.#exchange(from, to)
+      throw error
+    }
+  }
+
+  #exchange(from: Place, to: Place): FsError | undefined {
+    const { native, directories } = this.#origin
+    const fromFd = directories.of(from.parent)
+    const toFd = directories.of(to.parent)
+    const result = native.renameAt(fromFd, from.name, toFd, to.name, Rename.exchange)
+    return result < 0 ? fsErrorOf(result, 'rename') : undefined
   }
 
   #moveBack(node: OriginNode, place: Place): void {

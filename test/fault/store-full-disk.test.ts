@@ -131,18 +131,29 @@ describeMount('a store on a disk that is full', () => {
     expectSteps(openStore(volume()), next)
   })
 
-  test('keeps the catalog it had', () => {
+  test('keeps the catalog it had, and takes a few snapshots more', () => {
     const directory = join(disk, 'store')
     const catalog = Catalog.open(directory, { create: true })
     const volumes = { kind: 'tree', chunkBytes: 65536, createdAtMs: 1 } as const
     catalog.addVolume({ name: 'docs', origin: '/srv/docs', ...volumes })
     fill()
-    const add = () => catalog.addVolume({ name: 'homes', origin: '/home', ...volumes })
-    expect(add).toThrow(expect.objectContaining({ kind: 'full' }))
-    expect(catalog.volumes()).toHaveLength(1)
+    let count = 1
+    const add = () => {
+      const name = `volume ${count}`
+      catalog.addVolume({ name, origin: `/srv/${name}`, ...volumes })
+      count++
+    }
+    const addMany = () => {
+      for (let left = 1000; left > 0; left--) add()
+    }
+    expect(addMany).toThrow(expect.objectContaining({ kind: 'full' }))
+    // What a snapshot with the longest memo takes is there also when nothing is left.
+    const snapshotBytesMax = 24 << 10
+    expect(statSync(join(directory, 'catalog.json')).size).toBeGreaterThan(snapshotBytesMax)
+    expect(catalog.volumes()).toHaveLength(count)
     expect(Catalog.open(directory, { create: false }).volumes()).toEqual(catalog.volumes())
     rmSync(ballast())
     add()
-    expect(Catalog.open(directory, { create: false }).volumes()).toHaveLength(2)
+    expect(Catalog.open(directory, { create: false }).volumes()).toHaveLength(count)
   })
 })

@@ -32,7 +32,9 @@ export class CrashedVolume {
   }
 
   segments(): string[] {
-    return readdirSync(this.journal).sort()
+    return readdirSync(this.journal)
+      .filter((name) => name !== 'reserve')
+      .sort()
   }
 
   segment(name: string): Buffer {

@@ -30,6 +30,14 @@ export interface VolumeUnderTest {
   newActor(): Actor
 }
 
+/** One system call each, which can't stop half way. */
+const atOnce = new Set([
+  ...['rename', 'link', 'unlink', 'mkdir', 'rmdir', 'chmod', 'chown', 'utimes'],
+  ...['setxattr', 'removexattr', 'symlink', 'mknod', 'truncate'],
+])
+/** A file that was to be replaced may have got its second name in the store, where the origin counts it. */
+const refusalLeaves: readonly Aspect[] = ['linkCounts', 'ctime']
+
 interface Record {
   name: string
   entries: TreeEntry[]
@@ -141,6 +149,37 @@ export class Oracle {
     const there = await this.#volume.snapshots()
     const known = this.#records.map(({ name }) => name)
     if (there.join() !== known.join()) throw this.#failure(`snapshots: ${there.join(' ')}`)
+  }
+
+  /**
+   * Operations while a disk is full: they succeed or say so, and what was to happen at once has not happened
+   * by half. Returns how many were refused. The mirror begins anew after them.
+   */
+  async operateOnFullDisk(count: number): Promise<number> {
+    for (const closing of this.#generator.closeAll()) await this.#step(closing)
+    let refused = 0
+    for (let left = count; left > 0; left--) {
+      const { op, happened } = this.#generator.next()
+      this.#count++
+      this.#tell(JSON.stringify(op))
+      const isAtOnce = atOnce.has(op.do)
+      const before = isAtOnce ? await this.#fingerprint(this.#volume.plain) : []
+      const said = await this.#actor.attempt(this.#volume.live, op)
+      if (said.errno === undefined) happened()
+      if (said.errno === 'EIO') throw this.#failure(`the mount says ${JSON.stringify(said)}`)
+      if (said.errno !== 'ENOSPC' && said.errno !== 'EDQUOT') continue
+      this.#tell('refused')
+      refused++
+      if (!isAtOnce) continue
+      const after = await this.#fingerprint(this.#volume.plain)
+      this.#mustEqual(after, before, 'the origin after a refusal', refusalLeaves)
+    }
+    for (const closing of this.#generator.closeAll()) {
+      await this.#actor.attempt(this.#volume.live, closing.op)
+      closing.happened()
+    }
+    await this.#adoptOrigin()
+    return refused
   }
 
   /** Any one of the snapshots. */
@@ -386,8 +425,12 @@ export class Oracle {
     await this.#actor.python(
       `shutil.rmtree(given['mirror'])
 os.mkdir(given['mirror'])
-subprocess.run(['cp', '-a', '--sparse=always', given['plain'] + '/.', given['mirror']], check=True)
-shutil.rmtree(given['mirror'] + '/.bygone', ignore_errors=True)`,
+plain, mirror = given['plain'].encode(), given['mirror'].encode()
+tops = [b'./' + name for name in os.listdir(plain) if name != b'.bygone']
+if tops:
+    subprocess.run([b'cp', b'-a', b'--sparse=always', *tops, mirror], check=True, cwd=plain)
+shutil.copystat(plain, mirror)
+os.chown(mirror, os.stat(plain).st_uid, os.stat(plain).st_gid)`,
       { mirror: this.#mirror, plain: this.#volume.plain },
       60_000,
     )

@@ -5,7 +5,7 @@ import { succeed } from './command.js'
 
 export type DiskKind = 'ext4' | 'xfs' | 'btrfs'
 
-const ballastPrefix = '.ballast-'
+const ballastPrefix = 'ballast-'
 /** The smallest that each will make. */
 const megabytes: Record<DiskKind, number> = { ext4: 48, xfs: 300, btrfs: 128 }
 
@@ -13,9 +13,11 @@ const megabytes: Record<DiskKind, number> = { ext4: 48, xfs: 300, btrfs: 128 }
 export class SmallDisk {
   readonly path: string
   #ballast = 0
+  #ballastDirectory: string
 
   private constructor(path: string) {
     this.path = path
+    this.#ballastDirectory = path
   }
 
   /** Mounted on `path`, which is made; whoever owns the directory above takes it away. `inodes`: ext4 alone. */
@@ -29,7 +31,13 @@ export class SmallDisk {
     await succeed(`mkfs.${kind}`, [...makeFlags(kind, inodes), image])
     mkdirSync(path, { recursive: true })
     await succeed('mount', ['-o', 'loop', image, path])
+    rmSync(join(path, 'lost+found'), { recursive: true, force: true })
     return new SmallDisk(path)
+  }
+
+  /** Where to put what fills it: in an origin, not where it shows. */
+  hideBallast(directory: string): void {
+    this.#ballastDirectory = join(this.path, directory)
   }
 
   /** Takes what is left, root's reserve included, but for about `spareBytes`. */
@@ -52,8 +60,8 @@ export class SmallDisk {
 
   /** Gives back what was taken. */
   free(): void {
-    for (const name of readdirSync(this.path)) {
-      if (name.startsWith(ballastPrefix)) rmSync(join(this.path, name))
+    for (const name of readdirSync(this.#ballastDirectory)) {
+      if (name.startsWith(ballastPrefix)) rmSync(join(this.#ballastDirectory, name))
     }
   }
 
@@ -82,7 +90,7 @@ export class SmallDisk {
   }
 
   #nextBallast(): string {
-    return join(this.path, `${ballastPrefix}${this.#ballast++}`)
+    return join(this.#ballastDirectory, `${ballastPrefix}${this.#ballast++}`)
   }
 }
 

@@ -1,5 +1,6 @@
 import {
   chmodSync,
+  linkSync,
   mkdirSync,
   readFileSync,
   readdirSync,
@@ -171,7 +172,8 @@ describe('a catalog', () => {
     Catalog.open(store, { create: true })
     expect(statSync(store).mode & 0o777).toBe(0o700)
     expect(statSync(file).mode & 0o777).toBe(0o600)
-    expect(readdirSync(store)).toEqual(['catalog.json'])
+    expect(readdirSync(store).sort()).toEqual(['catalog.json', 'catalog.json.tmp'])
+    expect(statSync(`${file}.tmp`).mode & 0o777).toBe(0o600)
   })
 
   test('survives a half-written successor', () => {
@@ -186,11 +188,15 @@ describe('a catalog', () => {
   test('does not write through a link that lies where its new file goes', () => {
     const catalog = Catalog.open(store, { create: true })
     const victim = join(store, '..', 'victim')
-    writeFileSync(victim, 'precious')
-    symlinkSync(victim, `${file}.tmp`)
-    volumeOf(catalog)
-    expect(readFileSync(victim, 'utf8')).toBe('precious')
-    expect(Catalog.open(store, { create: false }).volumes()).toHaveLength(1)
+    const lay = [symlinkSync, linkSync]
+    lay.forEach((link, at) => {
+      writeFileSync(victim, 'precious')
+      rmSync(`${file}.tmp`)
+      link(victim, `${file}.tmp`)
+      volumeOf(catalog, `volume ${at}`, `/srv/${at}`)
+      expect(readFileSync(victim, 'utf8')).toBe('precious')
+    })
+    expect(Catalog.open(store, { create: false }).volumes()).toHaveLength(2)
   })
 })
 

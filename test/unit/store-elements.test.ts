@@ -224,7 +224,7 @@ describe('elements', () => {
       addName(store, 5, `name ${at}`, 1, { object: object(at + 1), type: 8 })
     }
     expect(store.stats().segments).toBeGreaterThan(5)
-    const files = readdirSync(join(directory, 'journal'))
+    const files = readdirSync(join(directory, 'journal')).filter((file) => file.endsWith('.seg'))
     expect(files).toHaveLength(store.stats().segments)
     for (const file of files) {
       expect(readFileSync(join(directory, 'journal', file)).length).toBeLessThanOrEqual(4096)
