@@ -59,6 +59,11 @@ Result WriteSomeAs(Identity writer, int fd, std::span<const std::byte> bytes, in
   return acting.refusal() != 0 ? acting.refusal() : WriteSomeAt(fd, bytes, offset);
 }
 
+Result WriteAllAs(Identity writer, int fd, std::span<const std::byte> bytes, int64_t offset) {
+  const ActingAs acting(writer);
+  return acting.refusal() != 0 ? acting.refusal() : WriteAt(fd, bytes, offset);
+}
+
 Result Seek(int fd, int64_t offset, int whence) { return ResultOf(::lseek(fd, offset, whence)); }
 
 Result Fallocate(int fd, int mode, int64_t offset, int64_t length) {

@@ -17,8 +17,9 @@ Result ReadAt(int fd, std::span<std::byte> out, int64_t offset);
 Result WriteAt(int fd, std::span<const std::byte> bytes, int64_t offset);
 // As much as could be written; an error only if nothing was.
 Result WriteSomeAt(int fd, std::span<const std::byte> bytes, int64_t offset);
-// The same within the limits of `writer`.
+// Both within the limits of `writer`.
 Result WriteSomeAs(Identity writer, int fd, std::span<const std::byte> bytes, int64_t offset);
+Result WriteAllAs(Identity writer, int fd, std::span<const std::byte> bytes, int64_t offset);
 
 Result Seek(int fd, int64_t offset, int whence);
 Result Fallocate(int fd, int mode, int64_t offset, int64_t length);

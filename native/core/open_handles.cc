@@ -54,14 +54,14 @@ std::optional<Result> OpenHandles::Read(uint64_t handle, uint64_t offset,
 
 std::optional<Result> OpenHandles::Write(uint64_t handle, uint64_t offset,
                                          std::span<const std::byte> bytes, Identity writer,
-                                         bool kills_privileges) {
+                                         bool kills_privileges, Writing write) {
   const auto found = files_.find(handle);
   if (found == files_.end()) return std::nullopt;
   const OpenFile& file = found->second;
   if (file.fd < 0 || !guards_->Allows(file.guard, offset, bytes.size())) return std::nullopt;
   // The kernel says so for every write of an ordinary user; hardly a file has the bits.
   if (kills_privileges && HasPrivileges(file.fd)) return std::nullopt;
-  return WriteSomeAs(writer, file.fd, bytes, static_cast<int64_t>(offset));
+  return write(writer, file.fd, bytes, static_cast<int64_t>(offset));
 }
 
 Identity OpenHandles::OpenerOf(uint64_t handle) const {

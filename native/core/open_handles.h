@@ -34,9 +34,12 @@ class OpenHandles {
   // The read's bytes or error; nullopt if JavaScript must plan it.
   std::optional<Result> Read(uint64_t handle, uint64_t offset, std::span<std::byte> out);
   // The bytes written as `writer` or error; nullopt if JavaScript must make it safe first. kills_privileges:
-  // the file may not keep set-user-ID and set-group-ID; to drop them is JavaScript's part.
+  // the file may not keep set-user-ID and set-group-ID; to drop them is JavaScript's part. `write`: one of the
+  // two of file_data.h.
+  using Writing = Result (*)(Identity writer, int fd, std::span<const std::byte> bytes,
+                             int64_t offset);
   std::optional<Result> Write(uint64_t handle, uint64_t offset, std::span<const std::byte> bytes,
-                              Identity writer, bool kills_privileges);
+                              Identity writer, bool kills_privileges, Writing write);
   // Of a handle that is attached; else the daemon itself.
   Identity OpenerOf(uint64_t handle) const;
 

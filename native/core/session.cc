@@ -92,10 +92,15 @@ bool Session::ServeWrite() {
   if (payload.size() != write.size) return false;
   const bool kills_privileges = (write.write_flags & FUSE_WRITE_KILL_SUIDGID) != 0;
   const std::optional<Result> written =
-      handles_.Write(write.fh, write.offset, payload, Writer(), kills_privileges);
+      handles_.Write(write.fh, write.offset, payload, Writer(), kills_privileges, Writing());
   if (!written) return false;
   writes_served_++;
   SendWritten(*written);
+  if (*written < 0 && IsWriteBack()) {
+    // Else the page would go on showing what the file has not.
+    NotifyInode(RequestAt<fuse_in_header>(0).nodeid, static_cast<int64_t>(write.offset),
+                static_cast<int64_t>(write.size));
+  }
   return true;
 }
 
@@ -128,7 +133,7 @@ Result Session::ReplyWrite(int fd) {
   const auto write = RequestAt<fuse_write_in>(kHeaderBytes);
   const std::span<const std::byte> payload = WritePayload();
   if (payload.size() != write.size) return -EINVAL;
-  const Result written = WriteSomeAs(Writer(), fd, payload, static_cast<int64_t>(write.offset));
+  const Result written = Writing()(Writer(), fd, payload, static_cast<int64_t>(write.offset));
   if (written >= 0) SendWritten(written);
   return written;
 }
@@ -184,9 +189,19 @@ T Session::RequestAt(size_t offset) const {
 Identity Session::Writer() const {
   const auto write = RequestAt<fuse_write_in>(kHeaderBytes);
   // Pages of a mapping are written back by the kernel, long after whoever changed them.
-  if ((write.write_flags & FUSE_WRITE_CACHE) != 0) return handles_.OpenerOf(write.fh);
+  if (IsWriteBack()) return handles_.OpenerOf(write.fh);
   const auto header = RequestAt<fuse_in_header>(0);
   return {header.uid, header.gid};
+}
+
+bool Session::IsWriteBack() const {
+  return (RequestAt<fuse_write_in>(kHeaderBytes).write_flags & FUSE_WRITE_CACHE) != 0;
+}
+
+OpenHandles::Writing Session::Writing() const {
+  // Of pages that it writes back the kernel does not look at how much was written: what was not would be lost
+  // without an error.
+  return IsWriteBack() ? WriteAllAs : WriteSomeAs;
 }
 
 bool Session::IsRequest(uint32_t opcode, size_t body_bytes) const {

@@ -80,6 +80,9 @@ class Session {
   T RequestAt(size_t offset) const;
   // In whose name the WRITE in the request buffer is carried out.
   Identity Writer() const;
+  // Of the WRITE in the request: pages of a mapping, by the kernel's own decision.
+  bool IsWriteBack() const;
+  OpenHandles::Writing Writing() const;
   bool IsRequest(uint32_t opcode, size_t body_bytes) const;
   std::span<const std::byte> WritePayload() const;
 

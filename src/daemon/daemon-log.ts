@@ -1,7 +1,11 @@
+import { native } from '../base/native.js'
+import { Fallocate } from '../base/open-flags.js'
 import { closeSync, constants, lstatSync, openSync, renameSync, writeSync } from 'node:fs'
 
 /** Two files of at most this size are kept: the log can't fill a disk. */
 const fileBytesMax = 1024 * 1024
+/** What the log can still take when the disk is full: some hundred lines. */
+const setAsideBytes = 64 * 1024
 
 /** Nothing else than a file is waited for or followed. */
 const { O_WRONLY, O_APPEND, O_CREAT, O_NOFOLLOW, O_NONBLOCK } = constants
@@ -14,6 +18,7 @@ export class DaemonLog {
   readonly #path: string
   readonly #now: () => Date
   #fileBytes: number
+  #isSetAside = false
 
   constructor(path: string, now: () => Date) {
     this.#path = path
@@ -27,9 +32,11 @@ export class DaemonLog {
       if (this.#fileBytes > fileBytesMax) {
         renameSync(this.#path, `${this.#path}.1`)
         this.#fileBytes = 0
+        this.#isSetAside = false
       }
       const fd = openSync(this.#path, flags, 0o600)
       try {
+        this.#setAside(fd)
         writeSync(fd, line)
       } finally {
         closeSync(fd)
@@ -38,5 +45,12 @@ export class DaemonLog {
     } catch {
       // A full disk must not stop the daemon that could tell of it.
     }
+  }
+
+  /** Once for each file, if it can be had. */
+  #setAside(fd: number): void {
+    if (this.#isSetAside) return
+    this.#isSetAside = true
+    native().fallocate(fd, Fallocate.keepSize, this.#fileBytes, setAsideBytes)
   }
 }

@@ -21,6 +21,7 @@ import { TreeVolume } from '../volume/tree-volume.js'
 import { failureOf } from './failure-of.js'
 import { HeapCare } from './heap-care.js'
 import { Sweeping } from './sweeping.js'
+import { RefusalLog } from './refusal-log.js'
 import { ThreadInbox } from './thread-inbox.js'
 import type { FromVolumeThread, ToVolumeThread, VolumeThreadData } from './thread-protocol.js'
 import { VolumeService } from './volume-service.js'
@@ -86,6 +87,7 @@ async function open(
   const sweeping = new Sweeping(volume, ({ id }) => {
     if (id !== 0) forgetAttributes(id)
   })
+  const refusals = new RefusalLog(log)
   const heapCare = new HeapCare(garbageCollector())
   const flushMarker = new FlushMarker(
     (pid) => existsSync(`/proc/self/task/${pid}`),

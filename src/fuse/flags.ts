@@ -30,6 +30,8 @@ export const OpenFlag = {
 export const OPEN_KILL_PRIVILEGES = 1 << 0
 
 /** FUSE_WRITE_KILL_SUIDGID. */
+/** Pages of a mapping, which the kernel writes back when it likes. */
+export const WRITE_CACHE = 1 << 0
 export const WRITE_KILL_PRIVILEGES = 1 << 2
 
 /** FUSE_FSYNC_FDATASYNC. */

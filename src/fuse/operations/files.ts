@@ -1,7 +1,12 @@
 import { checked, FsError } from '../../base/errno.js'
 import { O, Seek } from '../../base/open-flags.js'
 import type { Call, OperationList } from '../call.js'
-import { FSYNC_DATA_ONLY, OPEN_KILL_PRIVILEGES, WRITE_KILL_PRIVILEGES } from '../flags.js'
+import {
+  FSYNC_DATA_ONLY,
+  OPEN_KILL_PRIVILEGES,
+  WRITE_CACHE,
+  WRITE_KILL_PRIVILEGES,
+} from '../flags.js'
 import { Opcode } from '../opcodes.js'
 import type { Reply } from '../reply-writer.js'
 import { noReply } from '../reply-writer.js'
@@ -127,14 +132,24 @@ function read({ fileSystem, session, request, plan }: Call): Reply {
 function write({ fileSystem, session, request }: Call): Reply {
   const size = request.u32(WriteIn.size)
   if (!request.hasBody(WriteIn.data + size)) throw new FsError('EINVAL', 'truncated request')
-  const killPrivileges = (request.u32(WriteIn.writeFlags) & WRITE_KILL_PRIVILEGES) !== 0
-  const fd = fileSystem.prepareWrite(
-    request.u64(WriteIn.handle),
-    request.fileOffset(WriteIn.offset),
-    size,
-    killPrivileges ? request.caller : undefined,
-  )
-  checked(session.replyWrite(fd), 'write')
+  const flags = request.u32(WriteIn.writeFlags)
+  const killPrivileges = (flags & WRITE_KILL_PRIVILEGES) !== 0
+  const offset = request.fileOffset(WriteIn.offset)
+  try {
+    const fd = fileSystem.prepareWrite(
+      request.u64(WriteIn.handle),
+      offset,
+      size,
+      killPrivileges ? request.caller : undefined,
+    )
+    checked(session.replyWrite(fd), 'write')
+  } catch (error) {
+    // Pages of a mapping would go on showing what the file has not.
+    if ((flags & WRITE_CACHE) !== 0) {
+      session.notifyInode(Math.floor(request.node / 2 ** 32), request.node >>> 0, offset, size)
+    }
+    throw error
+  }
   return noReply
 }
 
