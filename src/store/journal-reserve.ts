@@ -69,9 +69,9 @@ export class JournalReserve {
   #bytesSetAside(): number {
     const facts = this.#disk.stat(this.#path)
     if (facts === undefined) return 0
-    if (facts.isFile && facts.sizeBytes === 0 && facts.takenBytes >= reserveBytesMin) {
-      return facts.takenBytes
-    }
+    // One that has become a segment may have both names after a crash.
+    const isUnused = facts.isFile && facts.sizeBytes === 0 && facts.links === 1
+    if (isUnused && facts.takenBytes >= reserveBytesMin) return facts.takenBytes
     this.#disk.remove(this.#path)
     return 0
   }

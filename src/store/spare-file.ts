@@ -26,6 +26,10 @@ export function replaceInPlace(
   faultPoint(`file.${name}.begun`)
   const path = join(directory, name)
   const spare = path + temporarySuffix
+  const settled = settledOf(disk)
+  // Which of the two is the file in use may be known in memory alone, if a process was killed before this one.
+  if (!settled.has(path)) disk.syncDirectory(directory)
+  settled.delete(path)
   const fd = openSpare(disk, spare)
   try {
     setAsideIfRoom(disk, fd, bytes.length + spareSlackBytes)
@@ -43,8 +47,18 @@ export function replaceInPlace(
   if (!isKept) disk.rename(spare, path)
   faultPoint(`file.${name}.renamed`)
   disk.syncDirectory(directory)
+  settled.add(path)
   faultPoint(`file.${name}.durable`)
   prepareSpare(disk, spare, bytes.length + spareSlackBytes, isKept)
+}
+
+/** By disk, the files whose names are on it as they are in memory. */
+const settledPaths = new WeakMap<Disk, Set<string>>()
+
+function settledOf(disk: Disk): Set<string> {
+  let settled = settledPaths.get(disk)
+  if (settled === undefined) settledPaths.set(disk, (settled = new Set()))
+  return settled
 }
 
 /** Neither a link nor a file with other names: somebody's copy by hard links keeps what it has. */
