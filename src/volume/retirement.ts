@@ -157,8 +157,8 @@ export class Retirement {
       return
     }
     if (error !== undefined) throw error
-    faultPoint('retire.exchanged')
     try {
+      faultPoint('retire.exchanged')
       this.#moveIn(from, target, leavesWhiteout)
     } catch (error) {
       // There may be no room for one more name in the retired directory.

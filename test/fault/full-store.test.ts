@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { describeMount } from '../support/requirements.js'
 import { SmallDisk } from '../support/small-disk.js'
-import { TestVolume } from '../support/test-volume.js'
+import { hiddenInRoot, TestVolume } from '../support/test-volume.js'
+import { differencesOf } from '../support/tree.js'
 
 // Goal: on a full store what needs nothing kept goes on, and so does all that makes room or ends a session.
 // Method: the store's own disk is filled to the last block; single operations, kills and mounts with known results.
@@ -51,6 +52,52 @@ async function gauge(volume: TestVolume, name: string): Promise<number> {
 
 const done = { ok: null }
 const full = { errno: 'ENOSPC' }
+
+describeMount('an origin whose disk is full', () => {
+  test('tells of mapped pages that could be written back only in part', async () => {
+    const volume = new TestVolume({ isStoreApart: true, isMountedOver: false })
+    const disk = await SmallDisk.make(volume.origin)
+    await volume.mount()
+    disk.hideBallast('.bygone')
+    disk.fill(300_000)
+    const storing = `
+with open(given['live'] + '/holes', 'w+b') as file:
+    file.truncate(1 << 20)
+    with mmap.mmap(file.fileno(), 1 << 20) as memory:
+        memory[:] = b'x' * len(memory)
+        try:
+            memory.flush()
+            result = 'flushed'
+        except OSError as error:
+            result = errno.errorcode[error.errno]
+with open(given['live'] + '/holes', 'rb') as file, open(given['plain'] + '/holes', 'rb') as plain:
+    result = [result, file.read() == plain.read()]`
+    const { live, origin: plain } = volume
+    expect(await volume.actor.python(storing, { live, plain })).toEqual({ ok: ['ENOSPC', true] })
+  })
+
+  test('leaves both directories as they were if a replaced one can not be retired', async () => {
+    class Faulty extends TestVolume {
+      override get environment(): NodeJS.ProcessEnv {
+        return { ...super.environment, BYGONE_FAULTS: 'retire.exchanged=fail:ENOSPC' }
+      }
+    }
+    const volume = new Faulty({ isMountedOver: false })
+    await volume.mount()
+    await makeFiles(volume, 'one', 3)
+    const { actor, live, origin } = volume
+    expect(await actor.attempt(live, { do: 'mkdir', path: 'two', mode: 0o700 })).toEqual(done)
+    const name = await volume.snapshot()
+    const before = await actor.fingerprint(origin, hiddenInRoot)
+    const rename = { do: 'rename', from: 'one', to: 'two', flags: 0 }
+    expect(await actor.attempt(live, rename)).toEqual(full)
+    const without = ['mtime', 'ctime'] as const
+    const after = await actor.fingerprint(origin, hiddenInRoot)
+    expect(differencesOf(after, before, without)).toEqual([])
+    expect(differencesOf(await actor.fingerprint(live, hiddenInRoot), before, without)).toEqual([])
+    await expectFiles(volume, `${volume.snapshotPath(name)}/one`, 3)
+  })
+})
 
 describeMount('a store whose disk is full', () => {
   test('refuses what a snapshot needs something kept of, and nothing else', async () => {
