@@ -200,3 +200,25 @@ test('show numbers the snapshots as docker-snap-volume does', async () => {
     '',
   ])
 })
+
+test('a volume that is not mounted is changed by the daemon that has its store for another', async () => {
+  const box = new CliSandbox()
+  box.mk('a/file', 'b/file', 'store/')
+  for (const origin of ['./a', './b']) await box.succeed('mount', origin, '--store', './store')
+  await box.succeed('snapshot', './a')
+  await box.succeed('unmount', './a')
+  await box.succeed('hold', 'latest', '-V', './a')
+  await box.succeed('policy', './a', '--max', '7')
+  // A snapshot of the other one writes the catalog anew, from what the daemon knows.
+  await box.succeed('snapshot', './b')
+  expect(await box.succeed('list', './a', 'held', '--format', '{held}')).toBe('held\n')
+  expect(await box.succeed('policy', './a')).toContain('--max 7')
+})
+
+test('a store that somebody else has is not written to', async () => {
+  const box = await volume()
+  await box.succeed('unmount', './o')
+  const held = 'flock o/.bygone/store/lock $BYGONE hold latest -V ./o 2>&1 || echo "exit $?"'
+  expect(await box.shell(held)).toMatch(/^bygone: .* is served by another daemon .*\nexit 1\n$/)
+  expect(await listed(box, 'held')).toEqual([])
+})
