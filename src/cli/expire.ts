@@ -1,5 +1,6 @@
 import { Command } from 'commander'
 import { Failure } from '../base/failure.js'
+import { deleteSnapshots } from '../daemon/deletion.js'
 import { volumePast, withVolume } from '../daemon/listing.js'
 import { decisionsOn } from '../daemon/policy-edit.js'
 import { snapshotForm, volumeForm } from './json-form.js'
@@ -13,36 +14,41 @@ interface ExpireFlags {
 
 export function expireCommand(): Command {
   return new Command('expire')
-    .summary('show which snapshots the policy of a volume would delete')
+    .summary('delete the snapshots that the policy of a volume does not keep')
     .description(
-      'Says for each snapshot, the newest last, which rules of `bygone policy` keep it or why it would ' +
-        'go. Changes nothing: deleting by policy is not there yet, so --dry-run must be given.',
+      'Deletes them, all or none, and prints their names. With --dry-run it changes nothing, and says for ' +
+        'each snapshot, the newest last, which rules of `bygone policy` keep it or why it would go.',
     )
     .argument(
       '[volume]',
       'its name, origin or mount point; default: the one around the working directory',
     )
-    .option('--dry-run', 'only show it')
-    .option('--json', 'as JSON, for programs')
+    .option('--dry-run', 'only show what would be done, and why')
+    .option('--json', 'that as JSON, for programs')
     .addHelpText(
       'after',
       `
 Examples:
   bygone expire docs --dry-run
+  bygone expire docs
   bygone expire docs --dry-run --json | jq -r '.decisions[] | select(.kept | not) | .name'`,
     )
     .action(expire)
 }
 
 async function expire(text: string | undefined, flags: ExpireFlags): Promise<void> {
-  if (flags.dryRun !== true) {
-    throw new Failure(
-      'usage',
-      'nothing is deleted by policy yet: give --dry-run to see what would be',
-    )
+  if (flags.dryRun !== true && flags.json === true) {
+    throw new Failure('usage', '--json tells what would be done: give --dry-run too')
   }
   const { volume, snapshots, policy } = await withVolume(text, volumePast)
   const decisions = decisionsOn(snapshots, policy, new Date())
+  if (flags.dryRun !== true) {
+    const gone = decisions.filter(({ isKept }) => !isKept).map(({ snapshot }) => snapshot.name)
+    // By their names: what has been added meanwhile is not among them, and what is held by now refuses.
+    if (gone.length > 0) await deleteSnapshots(text, gone, false)
+    for (const name of gone) printLine(name)
+    return
+  }
   if (flags.json === true) {
     const form = decisions.map(({ snapshot, isKept, reasons }) => ({
       ...snapshotForm(snapshot),

@@ -93,7 +93,8 @@ export function intervalText(sec: number): string {
   return `${sec}s`
 }
 
-export function bytesText(bytes: number): string {
+/** As it is written on a command line: without loss. */
+export function sizeText(bytes: number): string {
   const at = byteUnits.findLastIndex((_, power) => bytes % 1024 ** power === 0)
   return `${bytes / 1024 ** at}${byteUnits[at] ?? ''}`
 }

@@ -9,7 +9,7 @@ import { volumeForm } from './json-form.js'
 import { printJson, printLine } from './output.js'
 import {
   byteCount,
-  bytesText,
+  sizeText,
   changedPolicy,
   count,
   intervalText,
@@ -50,7 +50,7 @@ export function policyCommand(): Command {
     )
     .option(
       '--min-free <size>',
-      'while less is free, the oldest go whatever else is said',
+      'while less is free, the oldest shall go whatever else is said (no effect yet)',
       byteCount,
     )
     .option(
@@ -131,7 +131,7 @@ export function policyLines(policy: RetentionPolicy | null): string[] {
     ...(snapshotsMax === null ? [] : [`--max ${snapshotsMax}`]),
     ...keeps.map((period) => `--keep-${period} ${keep[period]}`),
     ...tags.map((rule) => `--tag ${rule.tag}:${intervalText(rule.intervalSec)}:${rule.keep}`),
-    ...(freeBytesMin === null ? [] : [`--min-free ${bytesText(freeBytesMin)}`]),
+    ...(freeBytesMin === null ? [] : [`--min-free ${sizeText(freeBytesMin)}`]),
     ...priorities.map(({ tag, priority }) => `--priority ${tag}=${priority}`),
     `--zone ${zone}`,
   ]

@@ -1,9 +1,9 @@
 import { Failure } from '../base/failure.js'
 import { native } from '../base/native.js'
 import { Catalog } from '../store/catalog.js'
-import { findRevisions } from '../version/revision-resolver.js'
 import type { ControlClient } from './control-client.js'
-import type { SweepReport } from './control-protocol.js'
+import type { SnapshotSummary, SweepReport } from './control-protocol.js'
+import { chooseSnapshots } from './revision-choice.js'
 import { StoreDirectory } from './store-directory.js'
 import { snapshotSummary } from './summaries.js'
 import { Undo } from './undo.js'
@@ -105,14 +105,9 @@ async function deleteUnmounted(
   }
 }
 
-function chosen(
-  history: readonly { name: string; plainName: string; time: string; tags: string[] }[],
-  revisions: readonly string[],
-): string[] {
-  const known = history.map((each) => ({ ...each, timeSec: Date.parse(each.time) / 1000 }))
-  const now = new Date()
-  const found = revisions.flatMap((text) => findRevisions(text, known, now))
-  const names = [...new Set(found.map(({ name }) => name))].sort()
+/** Oldest first. */
+function chosen(history: readonly SnapshotSummary[], revisions: readonly string[]): string[] {
+  const names = chooseSnapshots(revisions, history, new Date()).map(({ name }) => name)
   if (names.length === 0) throw new Failure('missing', 'no snapshot is meant: see `bygone list`')
-  return names
+  return names.sort()
 }

@@ -82,6 +82,10 @@ describe.each(['mounted', 'not mounted'])('of a volume that is %s', (state) => {
       'kept  last 3, daily 1 of 9, one of the newest 1',
     ])
     expect(await listed(box)).toHaveLength(3)
+    const [first, second, third] = (await listed(box)).map(({ name }) => name)
+    expect(await box.succeed('expire', './o')).toBe(`${second}\n`)
+    expect((await listed(box)).map(({ name }) => name)).toEqual([first, third])
+    expect(await box.succeed('expire', './o')).toBe('')
     await policy('--clear')
     expect(JSON.parse(await policy('--json'))).toMatchObject({ version: 1, policy: null })
   })

@@ -70,7 +70,7 @@ test.each<[string, string[], number, RegExp]>([
   ['policy with a wrong priority', ['policy', '--priority', 'daily'], 64, /TAG=NUMBER/],
   ['policy cleared and set', ['policy', '--clear', '--max', '3'], 64, /cannot be used with/],
   ['expire of no volume', ['expire', '--dry-run'], 5, /is in no volume/],
-  ['expire for real', ['expire'], 64, /give --dry-run/],
+  ['expire for real, as JSON', ['expire', '--json'], 64, /give --dry-run too/],
   ['samba of an unknown name', ['samba', 'nosuch'], 5, /no mounted volume 'nosuch'/],
   ['samba of an unknown path', ['samba', './nosuch'], 5, /nosuch does not exist/],
   ['samba without a volume around', ['samba'], 5, /is in no volume/],
