@@ -109,6 +109,7 @@ async function open(
     status: () => ({ negotiated, gauges: { ...transportCounts(), ...view.gauges() } }),
     idle: () => {
       indexWhatCan(store)
+      refusals.look(store.stats().changesRefused)
       heapCare.look(view.nodeCount)
       store.sessions.keepAlive()
     },
