@@ -1,7 +1,6 @@
 import { afterEach, describe, expect, test } from 'vitest'
 import { FsError, isErrno } from '../../src/base/errno.js'
 import { Fallocate, Rename } from '../../src/base/open-flags.js'
-import { Table } from '../../src/store/element-keys.js'
 import { Random, seedOfThisRun } from '../support/random.js'
 import { differences, valuesOfOrigin, valuesOfView } from '../support/view-tree.js'
 import type { TreeValues } from '../support/view-tree.js'
