@@ -3,7 +3,7 @@ import { faultPoints } from '../../src/base/fault-points.js'
 import type { Actor } from '../support/actor.js'
 import { damageStore } from '../support/damage-store.js'
 import { Faults } from '../support/faults.js'
-import { Mismatch, Oracle, type VolumeUnderTest } from '../support/oracle.js'
+import { Mismatch, Oracle, type Step, type VolumeUnderTest } from '../support/oracle.js'
 import { OracleVolume } from '../support/oracle-volume.js'
 import type { Random } from '../support/random.js'
 import { StampedCrew } from '../support/stamped-crew.js'
@@ -29,6 +29,7 @@ export class StressVolume {
   readonly counts = {
     operations: 0,
     snapshots: 0,
+    'snapshots deleted': 0,
     'crashes survived': 0,
     mounts: 0,
     'bytes compared': 0,
@@ -116,7 +117,7 @@ export class StressVolume {
     const end = Date.now() + this.#random.between(500, 3000)
     try {
       while (Date.now() < end && !isKilled()) {
-        const steps = oracle.someSteps(this.#random.between(5, 60))
+        const steps = this.#steps(oracle)
         if (await oracle.runUntilKilled(steps, isKilled)) break
         if (!isKilled()) await this.#survive(isKilled, () => oracle.verifyOne())
       }
@@ -159,6 +160,12 @@ export class StressVolume {
     }
   }
 
+  *#steps(oracle: Oracle): Iterable<Step> {
+    yield* oracle.someSteps(this.#random.between(5, 60))
+    if (this.#random.isLikely(0.4)) yield 'delete'
+    if (this.#random.isLikely(0.1)) yield 'sweep'
+  }
+
   #planToDie(): string {
     const pass = this.#random.weighted([
       [1, 6],
@@ -176,10 +183,12 @@ export class StressVolume {
   }
 
   #count(): void {
-    const { operations = 0, snapshots = 0, bytesCompared = 0 } = this.#oracle ?? {}
-    this.counts.operations = operations + this.#crew.counts.operations
-    this.counts.snapshots = snapshots
-    this.counts['bytes compared'] = bytesCompared + this.#crew.counts.bytes
+    const { operations = 0, bytesCompared = 0 } = this.#oracle ?? {}
+    const crew = this.#crew.counts
+    this.counts.operations = operations + crew.operations
+    this.counts.snapshots = crew.snapshots
+    this.counts['snapshots deleted'] = crew.deleted
+    this.counts['bytes compared'] = bytesCompared + crew.bytes
   }
 
   #tell(line: string): void {
@@ -217,6 +226,7 @@ class OracleSubtree implements VolumeUnderTest {
   }
 
   deleteSnapshot(name: string): Promise<void> {
+    this.#crew.forget(name)
     return this.#whole.deleteSnapshot(name)
   }
 

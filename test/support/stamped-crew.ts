@@ -1,4 +1,4 @@
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, renameSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Actor } from './actor.js'
 import { Mismatch } from './oracle.js'
@@ -15,6 +15,8 @@ export interface CrewOptions {
   /** Writers also store through shared mappings; a kill then ends them by SIGBUS. */
   isMapped: boolean
 }
+
+const deleting = '.deleting'
 
 interface Work {
   count: number
@@ -34,8 +36,8 @@ interface Look {
  * says when it was written, so every snapshot can be judged, whatever went on around its cut.
  */
 export class StampedCrew {
-  /** Operations, and bytes of snapshots that were compared. */
-  readonly counts = { operations: 0, bytes: 0 }
+  /** Operations, bytes of snapshots that were compared, snapshots that were taken and deleted. */
+  readonly counts = { operations: 0, bytes: 0, snapshots: 0, deleted: 0 }
   readonly #volume: TestVolume
   readonly #random: Random
   readonly #options: CrewOptions
@@ -103,6 +105,7 @@ export class StampedCrew {
     const until = process.hrtime.bigint()
     await this.#judge(name, until, this.#asked.after)
     this.#asked = undefined
+    this.counts.snapshots++
     return name
   }
 
@@ -111,10 +114,18 @@ export class StampedCrew {
     const after = await this.#run<number[]>('conductor', 'acks_of', {})
     const now = process.hrtime.bigint()
     await this.#look(this.#volume.live, { until: now, after, keep: '' })
+    this.#settle(snapshots)
     for (const name of snapshots) {
       if (!existsSync(this.#keptOf(name))) await this.#judge(name, now, this.#asked?.after ?? after)
     }
     this.#asked = undefined
+  }
+
+  /** Nobody looks at it any more: it is about to be deleted. */
+  forget(name: string): void {
+    const kept = this.#keptOf(name)
+    if (existsSync(kept)) renameSync(kept, kept + deleting)
+    this.counts.deleted++
   }
 
   /** While nothing is mounted: changes a file behind the back of all. Older snapshots may say EIO of it. */
@@ -128,6 +139,14 @@ export class StampedCrew {
     const { bytes, wrong } = await this.#run<Look>('conductor', 'reread', {})
     this.counts.bytes += bytes
     refuse(wrong, 'a snapshot has changed')
+  }
+
+  /** Snapshots whose deletion was cut off are there, and then as they were, or not. */
+  #settle(snapshots: readonly string[]): void {
+    for (const name of snapshots) {
+      const kept = this.#keptOf(name)
+      if (existsSync(kept + deleting)) renameSync(kept + deleting, kept)
+    }
   }
 
   async #judge(name: string, until: bigint, after: number[]): Promise<void> {

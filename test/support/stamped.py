@@ -306,7 +306,15 @@ def read(given):
         # The newest snapshot has most of what is still to be preserved.
         name = max(kept) if choice.random() < 0.4 else choice.choice(kept)
         root = given['live'] + '/' + name[:-len('.json')]
-        total, wrong = again(root, given['looks'] + '/' + name, kept_open)
+        try:
+            total, wrong = again(root, given['looks'] + '/' + name, kept_open)
+        except OSError as error:
+            # A snapshot that is deleted while it is read.
+            if error.errno in GONE or os.path.exists(given['looks'] + '/' + name):
+                raise
+            return
+        if not os.path.exists(given['looks'] + '/' + name):
+            return
         result['bytes'] += total
         result['wrong'] += ['%s: %s' % (name, what) for what in wrong[:4]]
 
