@@ -22,15 +22,15 @@ import { fuzz, fuzzSeed } from '../support/fuzz.js'
 const id = '0123456789abcdef'
 const snapshot = (label: number, tags: string[]) => ({
   name: `@GMT-1970.01.01-00.00.0${label}`,
-  ...{ label, timeSec: label, cutAtMs: label * 1000, memo: 'a memo', tags },
+  ...{ label, timeSec: label, cutAtMs: label * 1000, memo: 'a memo', tags, isHeld: false },
 })
 const documents = {
   catalog: {
-    ...{ format: 'bygone-catalog', version: 1, storeId: id },
+    ...{ format: 'bygone-catalog', version: 2, storeId: id },
     volumes: [
       {
         ...{ id, name: 'docs', origin: '/srv/docs', kind: 'tree', chunkBytes: 65536 },
-        ...{ createdAtMs: 5, labelLast: 3, timeLastSec: 3, isUnswept: true },
+        ...{ createdAtMs: 5, labelLast: 3, timeLastSec: 3, isUnswept: true, policy: null },
         ...{ snapshots: [snapshot(1, ['x']), snapshot(2, [])] },
       },
     ],

@@ -64,8 +64,8 @@ export class FakeSession implements Session {
     throw new Error('unexpected notification')
   }
 
-  notifyInode(): void {
-    throw new Error('unexpected notification')
+  notifyInode(nodeHigh: number, nodeLow: number, offset: number, length: number): void {
+    this.calls.push(['notifyInode', nodeHigh, nodeLow, offset, length])
   }
 
   expireAttributes(nodeHigh: number, nodeLow: number): void {

@@ -1,6 +1,7 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { FsError } from '../../src/base/errno.js'
 import type { Label } from '../../src/base/ids.js'
 import { native } from '../../src/base/native.js'
 import { O } from '../../src/base/open-flags.js'
@@ -20,6 +21,8 @@ export class VolumeWorld {
   readonly #chunkBytes: number
   readonly #snapshots: SnapshotRecord[] = []
   #labelLast = 0
+  /** Requests delete none. */
+  keepsSnapshots = false
   #store: VolumeStore | undefined
   #volume: TreeVolume | undefined
   #view: VolumeView | undefined
@@ -62,6 +65,7 @@ export class VolumeWorld {
       this.snapshot()
     }
     const deleteSnapshot = (name: string): void => {
+      if (this.keepsSnapshots) throw new FsError('EPERM', 'kept')
       this.delete(name)
     }
     const options = { isMountedOver: true, takeSnapshot, deleteSnapshot }
