@@ -11,7 +11,10 @@ export function deleteCommand(): Command {
         'what only they needed is freed in the background (see `bygone gc`).',
     )
     .argument('<rev...>', 'a name, tag, number (0: the newest), range or expression')
-    .option('--volume <volume>', 'of which volume; default: the one around the working directory')
+    .option(
+      '-V, --volume <volume>',
+      'of which volume; default: the one around the working directory',
+    )
     .option('--force', 'also those that are held')
     .option('--dry-run', 'only show which, and what would be freed')
     .addHelpText(
