@@ -172,11 +172,12 @@ export class Journal {
 
   /**
    * Gives back the space of data that no element names any more. The records stay, and are told by their own
-   * checksums; what is not on the disk yet has to be first, or recovery would take such a record for torn.
+   * checksums. Not in the newest segment: until a later record there says that one was on the disk, recovery would
+   * take it, and all behind it, for torn.
    */
   punch(runs: readonly DeadRun[]): void {
-    if (runs.some(({ segment }) => segment === this.segment)) this.sync()
     for (const { segment, offset, bytes } of joined(runs)) {
+      if (segment === this.segment) continue
       this.#disk.punch(this.#files.fdOf(segment), offset, bytes)
     }
   }

@@ -47,7 +47,9 @@ export class KillSubject {
     } catch (error) {
       throw new Error(`killed at pass ${pass} of ${point}`, { cause: error })
     }
-    if (!faults.hasKilled && !faults.passes().has(point)) {
+    // What a sweep finds to do depends on which snapshots were deleted: that is drawn.
+    const isChance = point.startsWith('sweep.')
+    if (!faults.hasKilled && !isChance && !faults.passes().has(point)) {
       throw new Error(`${point} was never passed (${this.#stage})`)
     }
     this.#volume.kill()
