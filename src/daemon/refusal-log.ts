@@ -21,7 +21,7 @@ export class RefusalLog {
       if (isQuiet) {
         this.#countBefore = this.#countSeen
         this.#log(
-          'the disk of the store is full: changes that a snapshot needs something kept for are refused (ENOSPC); make room on it',
+          'the disk of the store is full: changes that a snapshot needs something kept for are refused (ENOSPC); make room on it, or delete snapshots',
         )
       }
       this.#quietLooks = 0

@@ -95,7 +95,8 @@ export class SpaceWatch {
 
 function warningOf({ kind, path }: WatchedPlace, shortage: string): string {
   const low = `the disk of ${path} is nearly full: ${shortage}`
-  const advice = 'make room on it; what a snapshot holds is not freed by removing the live file'
+  const advice =
+    'make room on it, or delete snapshots: what one holds is not freed by removing the live file'
   if (kind === 'origin') return `${low}: ${advice}`
   return `${low}: when it is full, changes that a snapshot needs something kept for are refused; ${advice}`
 }

@@ -101,6 +101,16 @@ export class ChangeWriter {
     this.#bytesDue = pendingBytesMax
   }
 
+  /** For what frees space: on a full disk the reserve makes room for it. `work` does all or nothing. */
+  withReserve(work: () => void): void {
+    try {
+      work()
+    } catch (error) {
+      if (!isFull(error) || !this.#journal.giveUpReserve()) throw error
+      work()
+    }
+  }
+
   /** As far as there is room for it on the disk. */
   tryIndexPending(): void {
     try {

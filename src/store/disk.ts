@@ -50,10 +50,10 @@ export interface Disk {
   /** The range reads as zeros from now on, and its blocks are given back; where that can't be done, nothing happens. */
   punch(fd: number, offset: number, bytes: number): void
   /**
-   * Sets blocks aside for the file's first so many bytes, whose size stays: writing there needs no space
-   * any more, whatever else fills the disk. Does nothing where the file system can't. Throws ENOSPC, EDQUOT.
+   * Sets blocks aside for a range of the file, whose size stays: writing there needs no space any more,
+   * whatever else fills the disk. Does nothing where the file system can't. Throws ENOSPC, EDQUOT.
    */
-  setAside(fd: number, bytes: number): void
+  setAside(fd: number, offset: number, bytes: number): void
   /** Bytes and size are on the disk when it returns; with sync the times too. */
   syncData(fd: number): void
   sync(fd: number): void

@@ -45,7 +45,7 @@ export class JournalReserve {
       this.#disk.remove(this.#path)
       const fd = this.#disk.open(this.#path, 'make new')
       try {
-        this.#disk.setAside(fd, wanted)
+        this.#disk.setAside(fd, 0, wanted)
       } finally {
         this.#disk.close(fd)
       }
@@ -74,6 +74,14 @@ export class JournalReserve {
     if (isUnused && facts.takenBytes >= reserveBytesMin) return facts.takenBytes
     this.#disk.remove(this.#path)
     return 0
+  }
+
+  /** Frees it. False if there is none. */
+  giveUp(): boolean {
+    if (this.#bytes === 0) return false
+    this.#bytes = 0
+    this.#disk.remove(this.#path)
+    return true
   }
 
   #bytesWanted(): number {

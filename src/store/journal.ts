@@ -139,6 +139,11 @@ export class Journal {
     return true
   }
 
+  /** Frees what is set aside, for others. False if there was nothing. */
+  giveUpReserve(): boolean {
+    return this.#reserve.giveUp()
+  }
+
   /** Takes a new reserve as soon as there is room for it. */
   refillReserve(): void {
     this.#reserve.refill()
@@ -203,7 +208,7 @@ export class Journal {
   #payFor(bytes: number): void {
     if (this.#setAsideEnd === 0) return
     try {
-      this.#disk.setAside(this.#files.fd, this.#setAsideEnd + bytes)
+      this.#disk.setAside(this.#files.fd, this.#setAsideEnd, bytes)
     } catch (error) {
       throw requestErrorOf(error, 'append to the journal')
     }

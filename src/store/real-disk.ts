@@ -77,12 +77,12 @@ export class RealDisk implements Disk {
     }
   }
 
-  setAside(fd: number, bytes: number): void {
+  setAside(fd: number, offset: number, bytes: number): void {
     const { size, blocks } = fs.fstatSync(fd)
-    if (blocks * 512 >= bytes) return
+    if (offset === 0 && blocks * 512 >= bytes) return
     // Where writes go to new blocks (btrfs) those set aside would serve once only.
     if (size === 0) writeInPlace(fd)
-    const result = native().fallocate(fd, Fallocate.keepSize, 0, bytes)
+    const result = native().fallocate(fd, Fallocate.keepSize, offset, bytes)
     if (result >= 0) return
     const error = fsErrorOf(result, 'set blocks aside')
     if (isFull(error)) throw error

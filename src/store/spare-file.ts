@@ -92,7 +92,7 @@ function prepareSpare(disk: Disk, spare: string, bytes: number, isOldFile: boole
 
 function setAsideIfRoom(disk: Disk, fd: number, bytes: number): void {
   try {
-    disk.setAside(fd, bytes)
+    disk.setAside(fd, 0, bytes)
   } catch (error) {
     if (!isFull(error)) throw error
   }

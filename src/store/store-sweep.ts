@@ -57,7 +57,7 @@ export class StoreSweep {
   }
 
   step(entriesMax: number): SweepStep {
-    this.#writer.indexPending()
+    this.#indexPending()
     const { dead, runs, unneeded, needed, isEnd } = this.#elements.step(entriesMax)
     this.#free(dead, runs)
     return { unneeded, needed, isEnd }
@@ -65,19 +65,27 @@ export class StoreSweep {
 
   /** Frees up to `entriesMax` elements, with labels up to `label`, of an object that is gone for good; whether those were all. */
   purge(object: ObjectId, label: Label | 0, entriesMax: number): boolean {
-    this.#writer.indexPending()
+    this.#indexPending()
     const { dead, runs } = this.#elements.elementsOf(object, label, entriesMax)
     this.#free(dead, runs)
     return dead.length < entriesMax
+  }
+
+  #indexPending(): void {
+    this.#writer.withReserve(() => {
+      this.#writer.indexPending()
+    })
   }
 
   #free(dead: readonly Buffer[], runs: readonly DeadRun[]): void {
     if (dead.length === 0) return
     faultPoint('sweep.begun')
     // First of all: nothing may lead to data that is gone.
-    this.#index.apply((_put, remove) => {
-      for (const key of dead) remove(key)
-      return this.#journal.position
+    this.#writer.withReserve(() => {
+      this.#index.apply((_put, remove) => {
+        for (const key of dead) remove(key)
+        return this.#journal.position
+      })
     })
     this.#lookup.noteRemoved()
     faultPoint('sweep.removed')

@@ -276,9 +276,11 @@ export class VolumeStore {
     this.#journal.refillReserve()
   }
 
-  /** Brings what is pending into the index. */
+  /** Brings what is pending into the index; on a full disk the reserve makes room for it. */
   indexPending(): void {
-    this.#writer.indexPending()
+    this.#writer.withReserve(() => {
+      this.#writer.indexPending()
+    })
   }
 
   /**

@@ -122,7 +122,7 @@ export class VolumeSweep {
       preserver.forgetObject(object)
     }
     // Before the inode numbers can be used again: they must not be known to stand in the retired directory.
-    preserver.commit()
+    preserver.commit({ mayUseReserve: true })
     this.#store.indexPending()
     faultPoint('sweep.forgotten')
     for (const object of objects) {

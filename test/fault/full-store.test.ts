@@ -168,6 +168,27 @@ with open(given['live'] + '/old', 'rb') as file:
     }
   })
 
+  test('gets room by deleting a snapshot', async () => {
+    const { volume, disk } = await volumeOnOwnDisk()
+    const bytes = 8 << 20
+    expect(await create(volume, 'old', bytes)).toEqual(done)
+    await makeFiles(volume, 'some', 300)
+    const first = await volume.snapshot()
+    expect(await write(volume, 'old', 0, bytes)).toEqual(done)
+    const removal = { do: 'rmtree', path: 'some' }
+    expect(await volume.actor.attempt(volume.live, removal)).toEqual(done)
+    const second = await volume.snapshot()
+    const before = await volume.actor.fingerprint(volume.snapshotPath(second), [])
+    disk.fill()
+    expect(await write(volume, 'old', 0, bytes)).toEqual(full)
+    await volume.succeed('delete', '--volume', volume.live, first)
+    await vi.waitFor(async () => {
+      expect(await write(volume, 'old', 0, bytes / 2)).toEqual(done)
+    }, 20_000)
+    expect(await volume.snapshots()).toEqual([second])
+    expect(await volume.actor.fingerprint(volume.snapshotPath(second), [])).toEqual(before)
+  })
+
   test('takes snapshots, which need no room', async () => {
     const { volume, disk } = await volumeOnOwnDisk()
     await makeFiles(volume, 'some', 3)
