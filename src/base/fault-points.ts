@@ -6,7 +6,7 @@
 /** The small files that are replaced whole (store/durable-file.ts). */
 export type ReplacedFile =
   'catalog.json' | 'volume.json' | 'sessions.json' | 'pairing.json' | 'state'
-type ReplacingStep = 'begun' | 'written' | 'synced' | 'renamed' | 'durable'
+export type ReplacingStep = 'begun' | 'written' | 'synced' | 'renamed' | 'durable'
 
 const replacingSteps: Record<ReplacingStep, string> = {
   begun: 'is about to be replaced',

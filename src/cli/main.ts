@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { Failure } from '../base/failure.js'
+import { checkCommand } from './check.js'
 import { deleteCommand } from './delete.js'
 import { gcCommand } from './gc.js'
 import { expireCommand } from './expire.js'
@@ -64,6 +65,7 @@ VOLUME is a name, an origin, a mount point, or any path inside one. Exit codes: 
     policyCommand(),
     expireCommand(),
     statusCommand(),
+    checkCommand(),
     sambaCommand(),
   ]) {
     bygone.addCommand(command)

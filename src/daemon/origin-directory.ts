@@ -70,10 +70,7 @@ export class OriginDirectory {
   readMarker(): VolumeMarker | undefined {
     const marker = readVolumeMarker(this.#fd)
     if (marker === undefined) return undefined
-    const { originIno, originBirth } = this.#identity()
-    const isBornElsewhere =
-      marker.originBirth !== null && originBirth !== null && marker.originBirth !== originBirth
-    if (marker.originIno !== originIno || isBornElsewhere) {
+    if (!isMarkerOf(this.#native, this.#fd, marker)) {
       const own = join(this.path, ownDirectory)
       const advice = `remove ${own} to begin a past of its own`
       throw new Failure(
@@ -89,17 +86,7 @@ export class OriginDirectory {
     undo.add(() => {
       for (const file of [markerFile, pairingFile]) rmSync(join(this.root, file), { force: true })
     })
-    writeVolumeMarker(this.#fd, { ...marker, ...this.#identity() })
-  }
-
-  /** What tells the origin from a copy. */
-  #identity(): Pick<VolumeMarker, 'originIno' | 'originBirth'> {
-    const stat = new Float64Array(statFieldCount)
-    checked(this.#native.statAt(this.#fd, '' as ByteString, stat), `stat ${this.path}`)
-    const birthSec = stat[StatField.btimeSec] ?? Number.NaN
-    const birthNsec = String(stat[StatField.btimeNsec] ?? 0).padStart(9, '0')
-    const originBirth = Number.isNaN(birthSec) ? null : `${birthSec}.${birthNsec}`
-    return { originIno: stat[StatField.ino] ?? 0, originBirth }
+    writeVolumeMarker(this.#fd, { ...marker, ...identityOf(this.#native, this.#fd) })
   }
 
   close(): void {
@@ -108,6 +95,26 @@ export class OriginDirectory {
     if (this.#lockFd >= 0) this.#native.close(this.#lockFd)
     this.#native.close(this.#fd)
   }
+}
+
+type Identity = Pick<VolumeMarker, 'originIno' | 'originBirth'>
+
+/** What tells the origin from a copy. */
+export function identityOf(native: Native, originFd: number): Identity {
+  const stat = new Float64Array(statFieldCount)
+  checked(native.statAt(originFd, '' as ByteString, stat), 'stat the origin')
+  const birthSec = stat[StatField.btimeSec] ?? Number.NaN
+  const birthNsec = String(stat[StatField.btimeNsec] ?? 0).padStart(9, '0')
+  const originBirth = Number.isNaN(birthSec) ? null : `${birthSec}.${birthNsec}`
+  return { originIno: stat[StatField.ino] ?? 0, originBirth }
+}
+
+/** Whether a marker was made for this very directory, and not for one that it is a copy of. */
+export function isMarkerOf(native: Native, originFd: number, marker: Identity): boolean {
+  const { originIno, originBirth } = identityOf(native, originFd)
+  const isBornElsewhere =
+    marker.originBirth !== null && originBirth !== null && marker.originBirth !== originBirth
+  return marker.originIno === originIno && !isBornElsewhere
 }
 
 /**

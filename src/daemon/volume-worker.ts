@@ -97,7 +97,9 @@ async function open(
     inbox,
     post,
     doubt: (objects, label) => {
-      volume.drift.doubt(objects, label)
+      const change = store.change()
+      volume.drift.doubt(objects, label, change)
+      store.commit(change)
     },
     cut: (record) => {
       volume.cut(record)

@@ -86,11 +86,19 @@ export class Change {
     this.#finish(value, writeLocationValue(this.#record, value, location))
   }
 
-  /** Snapshots up to `label` can't rely any more on what the origin holds of the object. */
-  addDrift(object: ObjectId, label: Label): void {
-    const key = this.#begin(driftValueBytes)
+  /** All labels, ascending, at which the object was changed unseen: see VolumeElements.drifts. */
+  addDrift(object: ObjectId, labels: readonly Label[]): void {
+    const key = this.#begin(driftValueBytes(labels))
     const value = writeDriftKey(this.#record, key, object)
-    this.#finish(value, writeDriftValue(this.#record, value, label))
+    this.#finish(value, writeDriftValue(this.#record, value, labels))
+  }
+
+  /** A run of puts (puts.ts) as it is. */
+  addPuts(puts: Buffer): void {
+    const start = this.#begin(puts.length) - putHeaderBytes
+    puts.copy(this.#record, start)
+    this.#end = start + puts.length
+    for (let at = 0; at < puts.length; at = endOfPut(puts, at)) this.#putCount++
   }
 
   /** `place.dataOffset` counts from the start of the record's data until placeChunks. */

@@ -1,7 +1,7 @@
 import { dirname, join } from 'node:path'
 import { faultPoint } from '../base/fault-point.js'
 import { Failure } from '../base/failure.js'
-import type { ReplacedFile } from '../base/fault-points.js'
+import type { ReplacedFile, ReplacingStep } from '../base/fault-points.js'
 import type { Disk } from './disk.js'
 
 /* Small files that must be whole after any crash. */
@@ -14,7 +14,7 @@ const readMoreBytes = 256
 
 /**
  * The file `name` is, after a crash at any moment, the old one or the new one; the new one once
- * this returns.
+ * this returns. A fault point stands at each step.
  */
 export function replaceFile(
   disk: Disk,
@@ -22,23 +22,53 @@ export function replaceFile(
   name: ReplacedFile,
   bytes: Uint8Array,
 ): void {
-  faultPoint(`file.${name}.begun`)
+  const steps: Record<ReplacingStep, () => void> = {
+    begun: () => {
+      faultPoint(`file.${name}.begun`)
+    },
+    written: () => {
+      faultPoint(`file.${name}.written`)
+    },
+    synced: () => {
+      faultPoint(`file.${name}.synced`)
+    },
+    renamed: () => {
+      faultPoint(`file.${name}.renamed`)
+    },
+    durable: () => {
+      faultPoint(`file.${name}.durable`)
+    },
+  }
+  putFile(disk, directory, name, bytes, (step) => {
+    steps[step]()
+  })
+}
+
+/** The same for any file. */
+export function putFile(
+  disk: Disk,
+  directory: string,
+  name: string,
+  bytes: Uint8Array,
+  onStep: (step: ReplacingStep) => void = () => undefined,
+): void {
+  onStep('begun')
   const temporary = join(directory, name + temporarySuffix)
   // Not truncated in place: what lies under that name may be anything, a hard link too.
   disk.remove(temporary)
   try {
     writeNewFile(disk, temporary, bytes, () => {
-      faultPoint(`file.${name}.written`)
+      onStep('written')
     })
-    faultPoint(`file.${name}.synced`)
+    onStep('synced')
     disk.rename(temporary, join(directory, name))
-    faultPoint(`file.${name}.renamed`)
+    onStep('renamed')
   } catch (error) {
     disk.remove(temporary)
     throw error
   }
   disk.syncDirectory(directory)
-  faultPoint(`file.${name}.durable`)
+  onStep('durable')
 }
 
 function writeNewFile(disk: Disk, path: string, bytes: Uint8Array, onWritten: () => void): void {

@@ -45,3 +45,8 @@ export class DurableJsonFile<Data> implements SyncAdapter<Data> {
     replaceInPlace(this.#disk, this.#directory, this.#name, text, space)
   }
 }
+
+/** For people to read too. */
+export function jsonBytes(data: unknown): Buffer {
+  return Buffer.from(`${JSON.stringify(data, null, 2)}\n`)
+}

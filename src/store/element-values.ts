@@ -154,15 +154,24 @@ export function readLocationValue(from: Buffer, end: number): Location {
   }
 }
 
-export const driftValueBytes = 4
-
-export function writeDriftValue(to: Buffer, at: number, label: Label): number {
-  return to.writeUInt32LE(label, at)
+export function driftValueBytes(labels: readonly Label[]): number {
+  return 4 * labels.length
 }
 
-export function readDriftValue(from: Buffer, end: number): Label {
-  if (end !== driftValueBytes) throw damaged('drift')
-  return from.readUInt32LE(0) as Label
+/** Ascending. */
+export function writeDriftValue(to: Buffer, at: number, labels: readonly Label[]): number {
+  return labels.reduce((end, label) => to.writeUInt32LE(label, end), at)
+}
+
+export function readDriftValue(from: Buffer, end: number): readonly Label[] {
+  if (end === 0 || end % 4 !== 0) throw damaged('drift')
+  const labels: Label[] = []
+  for (let at = 0; at < end; at += 4) {
+    const label = from.readUInt32LE(at) as Label
+    if (label <= (labels.at(-1) ?? 0)) throw damaged('drift')
+    labels.push(label)
+  }
+  return labels
 }
 
 export function damaged(what: string): FsError {

@@ -3,6 +3,7 @@ import { faultPoint } from '../base/fault-point.js'
 import type { Disk } from './disk.js'
 import type { ElementIndex } from './element-index.js'
 import type { JournalPosition } from './journal.js'
+import { comesAfter } from './record.js'
 import { RecordScan } from './record-scan.js'
 import { damagedJournal, openSegment, segmentHeaderBytes, segmentName } from './segment.js'
 import { SegmentReader } from './segment-reader.js'
@@ -53,9 +54,10 @@ function replaySegment(
       index.apply((put) => {
         for (let bytes = 0; scan.offset < end && bytes < batchBytes;) {
           const body = scan.readHeader() === 'whole' ? scan.readBody() : undefined
-          if (body === undefined || scan.header.sequence !== ++sequence) {
+          if (body === undefined || !comesAfter(scan.header, sequence)) {
             throw damagedJournal(path, scan.offset, 'damaged record')
           }
+          sequence = scan.header.sequence
           put(reader.window, body, body + scan.header.bodyBytes)
           bytes += scan.header.bodyBytes
           scan.next()

@@ -1,4 +1,5 @@
 import type { JournalPosition } from './journal.js'
+import { comesAfter } from './record.js'
 import { RecordScan } from './record-scan.js'
 import { damagedJournal, type SegmentHeader } from './segment.js'
 import type { SegmentReader } from './segment-reader.js'
@@ -43,13 +44,13 @@ export function findTail(
   let sequence = start.sequence
   const doubts: Doubt[] = []
   for (;;) {
-    const what = readRecord(scan, sequence + 1)
+    const what = readRecord(scan, sequence)
     if (what === 'end') break
     if (what !== 'sound') {
       doubts.push({ offset: scan.offset, sequence: sequence + 1, what })
       break
     }
-    sequence++
+    sequence = scan.header.sequence
     durable = Math.max(durable, scan.header.durableSequence)
     if (known.left === 'anything' && !scan.isDataSound()) {
       doubts.push({ offset: scan.offset, sequence, what: 'data' })
@@ -60,11 +61,12 @@ export function findTail(
   return decide(path, segment, { offset: scan.offset, sequence }, doubts, durable, known)
 }
 
-function readRecord(scan: RecordScan, sequence: number): 'sound' | 'cut' | 'bad' | 'end' {
+/** `before`: the number of the record before. */
+function readRecord(scan: RecordScan, before: number): 'sound' | 'cut' | 'bad' | 'end' {
   const header = scan.readHeader()
   if (header === 'end' || header === 'bad') return header
   if (header === 'cut') return 'cut'
-  return scan.header.sequence === sequence && scan.readBody() !== undefined ? 'sound' : 'bad'
+  return comesAfter(scan.header, before) && scan.readBody() !== undefined ? 'sound' : 'bad'
 }
 
 /** What the records behind a bad one know to be durable. */

@@ -11,6 +11,7 @@ const noHeader: RecordHeader = {
   bodyBytes: 0,
   dataBytes: 0,
   bodyCrc: 0,
+  isVoid: false,
 }
 
 const magicBytes = Buffer.alloc(4)

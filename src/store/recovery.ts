@@ -28,6 +28,7 @@ import {
   type SegmentHeader,
 } from './segment.js'
 import { SegmentReader } from './segment-reader.js'
+import type { Sessions } from './sessions.js'
 
 export interface RecoveryReport {
   segments: number
@@ -54,20 +55,30 @@ export interface RecoveredVolume {
 /**
  * Brings a volume's journal and index to where they agree: cuts a torn tail, applies what the
  * index lacks, or builds it anew where it can't be believed. Killed at any moment, it can
- * start again. What it refuses, as Failure('damaged'), it has not changed.
+ * start again. `sessions` know whether there must be a journal, and
+ * how long it must be at least. What it refuses, as Failure('damaged'), it has not changed. `told`: how the journal was left, from one
+ * who knows better than the index's state.
  */
 export function recover(
   disk: Disk,
   directory: string,
   volumeId: string,
   bootId: string,
+  sessions: Pick<Sessions, 'isKnown' | 'journalSequence'>,
+  told?: TailKnowledge,
 ): RecoveredVolume {
   const startedMs = performance.now()
   const journalDirectory = join(directory, 'journal')
   const indexDirectory = join(directory, 'index')
   makePrivateDirectory(disk, journalDirectory)
   makePrivateDirectory(disk, indexDirectory)
-  const { fd, header: newest } = openNewest(disk, journalDirectory, indexDirectory, volumeId)
+  const { fd, header: newest } = openNewest(
+    disk,
+    sessions.isKnown,
+    journalDirectory,
+    indexDirectory,
+    volumeId,
+  )
   faultPoint('recovery.begun')
   let index: ElementIndex | undefined
   try {
@@ -76,7 +87,7 @@ export function recover(
       throw missing(journalDirectory, newest.segment + 1)
     }
     const reader = new SegmentReader(disk, fd)
-    const known = knowledgeOf(state, volumeId, bootId)
+    const known = told ?? knowledgeOf(state, volumeId, bootId, sessions.journalSequence)
     const tail = (from: JournalPosition): JournalPosition => {
       const start = from.segment === newest.segment ? from : startOf(newest)
       const path = join(journalDirectory, segmentName(newest.segment))
@@ -175,6 +186,7 @@ function startOf({ segment, firstSequence }: SegmentHeader): JournalPosition {
 
 function openNewest(
   disk: Disk,
+  wasUsed: boolean,
   journalDirectory: string,
   indexDirectory: string,
   volumeId: string,
@@ -184,8 +196,10 @@ function openNewest(
     if (segment !== at + 1) throw missing(journalDirectory, at + 1)
   }
   if (segments.length === 0) {
-    // The first segment is made before the index is.
-    if (disk.stat(join(indexDirectory, dataName)) !== undefined) throw missing(journalDirectory, 1)
+    // The first segment is made before the index is, and before the first session begins.
+    if (wasUsed || disk.stat(join(indexDirectory, dataName)) !== undefined) {
+      throw missing(journalDirectory, 1)
+    }
     return createSegment(disk, journalDirectory, 1, volumeId, 1)
   }
   const newest = segments.length
@@ -196,16 +210,22 @@ function missing(journalDirectory: string, segment: number): Error {
   return damagedJournal(join(journalDirectory, segmentName(segment)), 0, 'the segment is missing')
 }
 
-function knowledgeOf(
+/** What the index's state, and the sessions (`durableSequence`), tell of how the journal was left. */
+export function knowledgeOf(
   state: IndexState | undefined,
   volumeId: string,
   bootId: string,
+  durableSequence: number,
 ): TailKnowledge {
-  if (state?.volumeId !== volumeId) return { durableSequence: 0, left: 'anything' }
+  // It is on the disk before the first record is, and the end of the journal is settled before a recovery removes it.
+  if (state?.volumeId !== volumeId) return { durableSequence, left: 'nothing' }
   if (state.closed !== undefined) {
-    return { durableSequence: state.closed.endSequence, left: 'nothing' }
+    return {
+      durableSequence: Math.max(state.closed.endSequence, durableSequence),
+      left: 'nothing',
+    }
   }
-  return { durableSequence: 0, left: state.bootId === bootId ? 'cut record' : 'anything' }
+  return { durableSequence, left: state.bootId === bootId ? 'cut record' : 'anything' }
 }
 
 /** Undefined if LMDB finds the index damaged after all. */

@@ -35,17 +35,38 @@ export function segmentName(segment: number): string {
   return `${String(segment).padStart(8, '0')}.seg`
 }
 
-/**
- * The numbers of the segments in a journal's directory, ascending; removes what was never finished.
- */
+/** The numbers of the segments in a journal's directory, ascending. */
+export function segmentNumbers(disk: Disk, directory: string): number[] {
+  return disk
+    .list(directory)
+    .flatMap((name) => namePattern.exec(name)?.[1] ?? [])
+    .map(Number)
+    .sort((a, b) => a - b)
+}
+
+/** The same; removes what was never finished. */
 export function listSegments(disk: Disk, directory: string): number[] {
-  const segments: number[] = []
   for (const name of disk.list(directory)) {
-    const match = namePattern.exec(name)
-    if (match !== null) segments.push(Number(match[1]))
-    else if (name.endsWith(newSuffix)) disk.remove(join(directory, name))
+    if (name.endsWith(newSuffix)) disk.remove(join(directory, name))
   }
-  return segments.sort((a, b) => a - b)
+  return segmentNumbers(disk, directory)
+}
+
+/** The header that a segment has, by what can be known of it. */
+export function segmentHeaderOf(
+  segment: number,
+  volumeId: string,
+  firstSequence: number,
+): { bytes: Buffer; header: SegmentHeader } {
+  const bytes = Buffer.alloc(segmentHeaderBytes)
+  magic.copy(bytes)
+  bytes.writeUInt32LE(journalFormat, at.format)
+  bytes.writeUInt32LE(segment, at.segment)
+  bytes.write(volumeId, at.volume, 'latin1')
+  writeU64le(bytes, firstSequence, at.firstSequence)
+  const seed = crc32cOf(bytes, 0, at.crc, 0)
+  bytes.writeUInt32LE(seed, at.crc)
+  return { bytes, header: { segment, volumeId, firstSequence, seed } }
 }
 
 /** Makes an empty file under the name given. */
@@ -63,15 +84,7 @@ export function createSegment(
   firstSequence: number,
   makeFile?: MakeFile,
 ): { fd: number; header: SegmentHeader } {
-  const bytes = Buffer.alloc(segmentHeaderBytes)
-  magic.copy(bytes)
-  bytes.writeUInt32LE(journalFormat, at.format)
-  bytes.writeUInt32LE(segment, at.segment)
-  bytes.write(volumeId, at.volume, 'latin1')
-  writeU64le(bytes, firstSequence, at.firstSequence)
-  const seed = crc32cOf(bytes, 0, at.crc, 0)
-  bytes.writeUInt32LE(seed, at.crc)
-
+  const { bytes, header } = segmentHeaderOf(segment, volumeId, firstSequence)
   const path = join(directory, segmentName(segment))
   disk.remove(path + newSuffix)
   makeFile?.(path + newSuffix)
@@ -90,7 +103,7 @@ export function createSegment(
     disk.remove(path + newSuffix)
     throw error
   }
-  return { fd, header: { segment, volumeId, firstSequence, seed } }
+  return { fd, header }
 }
 
 /** Opens a segment and checks its header. `path` is named in failures. */
@@ -104,14 +117,15 @@ export function openSegment(
   try {
     const bytes = Buffer.alloc(segmentHeaderBytes)
     const isWhole = disk.read(fd, bytes, 0, segmentHeaderBytes, 0) === segmentHeaderBytes
-    return { fd, header: checkedHeader(bytes, isWhole, path, segment, volumeId) }
+    return { fd, header: readSegmentHeader(bytes, isWhole, path, segment, volumeId) }
   } catch (error) {
     disk.close(fd)
     throw error
   }
 }
 
-function checkedHeader(
+/** Throws Failure for what is no header of that segment. `path` is named in it. */
+export function readSegmentHeader(
   bytes: Buffer,
   isWhole: boolean,
   path: string,

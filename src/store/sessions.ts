@@ -6,8 +6,10 @@ import type { Label } from '../base/ids.js'
 import { instantOfMs, isLater } from '../base/instant.js'
 import type { Instant } from '../base/instant.js'
 import type { Disk } from './disk.js'
-import { DurableJsonFile } from './durable-json-file.js'
+import { putFile, readWholeFile } from './durable-file.js'
+import { DurableJsonFile, jsonBytes } from './durable-json-file.js'
 import { FieldCheck, FieldError } from './field-check.js'
+import { instantOfText, instantText, isInstantText } from './instant-text.js'
 import { failureOfSystem } from './store-failure.js'
 
 /** A time in which the origin was out of bygone's sight: after `start`, up to and with `end`. */
@@ -23,11 +25,15 @@ interface SessionsData {
   bootId: string
   /** The end of the last session, undefined while it lasts, or if nobody came to write it. */
   closedAt: Instant | undefined
+  /** All records of the journal up to this number are on the disk. */
+  journalSequence: number
 }
 
 const format = 'bygone-sessions'
-const version = 1
+const version = 2
 const fileName = 'sessions.json'
+/** The same once more, written first: for a repair, should the other be damaged. */
+const copyName = 'sessions.copy.json'
 const aliveName = 'alive'
 
 /** How far ahead a session says that it may still be there, and how often it says so. */
@@ -72,26 +78,79 @@ export class Sessions {
     return new Sessions(disk, directory, bootId, data)
   }
 
+  /**
+   * Writes sessions.json anew, which is lost or damaged: from its copy; if that is lost too, so that snapshots up
+   * to `newest` rely on nothing that was changed between `bornAt`, before the first of them, and `now`. Returns
+   * whether there was a copy.
+   */
+  static restore(
+    disk: Disk,
+    directory: string,
+    bootId: string,
+    bornAt: Instant,
+    now: Instant,
+    newest: Label | 0,
+  ): boolean {
+    const copy = copyOf(disk, directory)
+    const gaps = newest === 0 ? [] : [{ start: bornAt, end: now, label: newest }]
+    const data = copy ?? { gaps, bootId, closedAt: now, journalSequence: 0 }
+    new Sessions(disk, directory, bootId, undefined).#write(data)
+    return copy !== undefined
+  }
+
+  /** False: there is no sessions.json. */
+  get isKnown(): boolean {
+    return this.#data !== undefined
+  }
+
+  /** False: the last session lasts, or was killed. */
+  get isClosed(): boolean {
+    return this.#data?.closedAt !== undefined
+  }
+
+  /** The file that a session which lasts keeps touching. */
+  get hasAlive(): boolean {
+    return this.#disk.stat(join(this.#directory, aliveName)) !== undefined
+  }
+
+  /** The journal has at least that many records, whatever else tells how many it had. */
+  get journalSequence(): number {
+    return this.#data?.journalSequence ?? 0
+  }
+
   get gaps(): readonly Gap[] {
     return this.#data?.gaps ?? []
   }
 
   /**
    * A session begins at `now`. `oldest` and `newest` are labels of snapshots, 0 if there are none: gaps
-   * that no snapshot can remember are forgotten. Durable when it returns.
+   * that no snapshot can remember are forgotten. `journalSequence`: all records up to it are on the disk. Durable when it returns.
    */
-  begin(now: Instant, oldest: Label | 0, newest: Label | 0): void {
+  begin(now: Instant, oldest: Label | 0, newest: Label | 0, journalSequence = 0): void {
     const nowMs = Date.now()
     this.#clockAheadMs = now.sec * 1000 + now.nsec / 1e6 - nowMs
-    const gaps = this.gaps.filter(({ label }) => oldest !== 0 && label >= oldest)
-    const start = this.#data === undefined ? undefined : this.#endOfLast(this.#data, nowMs)
-    // A clock that was set back leaves nothing to compare with.
-    if (start !== undefined && newest !== 0 && isLater(now, start)) {
-      gaps.push({ start, end: now, label: newest })
-    }
+    const gaps = this.#gapsUntil(now, oldest, newest, nowMs)
     this.#isOpen = true
     this.#sayAlive()
-    this.#write({ gaps, bootId: this.#bootId, closedAt: undefined })
+    this.#write({ gaps, bootId: this.#bootId, closedAt: undefined, journalSequence })
+  }
+
+  /** The gaps if a session began at `now`; begins none. */
+  gapsUntil(now: Instant, oldest: Label | 0, newest: Label | 0): readonly Gap[] {
+    return this.#gapsUntil(now, oldest, newest, Date.now())
+  }
+
+  /** When the last session ended, or may have ended at the latest; undefined: there was none. */
+  get lastEnd(): Instant | undefined {
+    return this.#data && this.#endOfLast(this.#data, Date.now())
+  }
+
+  /** Times in which nobody can tell who changed what: records of the journal are lost. Durable when it returns. */
+  addGaps(gaps: readonly Gap[]): void {
+    if (this.#data === undefined || gaps.length === 0) return
+    const texts = new Set(this.gaps.map((gap) => JSON.stringify(gap)))
+    const added = gaps.filter((gap) => !texts.has(JSON.stringify(gap)))
+    this.#write({ ...this.#data, gaps: [...this.gaps, ...added] })
   }
 
   /** Keeps saying that the session lasts; cheap, to be called every few seconds. Tries again if it could not. */
@@ -105,9 +164,19 @@ export class Sessions {
   }
 
   /** The session ended at `now`, when nothing was changed any more. Durable when it returns. */
-  end(now: Instant): void {
+  end(now: Instant, journalSequence = 0): void {
     this.#isOpen = false
-    this.#write({ gaps: this.gaps, bootId: this.#bootId, closedAt: now })
+    this.#write({ gaps: this.gaps, bootId: this.#bootId, closedAt: now, journalSequence })
+  }
+
+  #gapsUntil(now: Instant, oldest: Label | 0, newest: Label | 0, nowMs: number): Gap[] {
+    const gaps = this.gaps.filter(({ label }) => oldest !== 0 && label >= oldest)
+    const start = this.#data === undefined ? undefined : this.#endOfLast(this.#data, nowMs)
+    // A clock that was set back leaves nothing to compare with.
+    if (start !== undefined && newest !== 0 && isLater(now, start)) {
+      gaps.push({ start, end: now, label: newest })
+    }
+    return gaps
   }
 
   #endOfLast({ closedAt, bootId }: SessionsData, nowMs: number): Instant | undefined {
@@ -115,7 +184,9 @@ export class Sessions {
     // The machine went down: all that the session did was before it came up again.
     if (bootId !== this.#bootId) return this.#onOriginsClock(nowMs - uptime() * 1000)
     try {
-      const alive = this.#disk.stat(join(this.#directory, aliveName))
+      // Without `alive` it may have ended right after it had begun.
+      const stat = (name: string) => this.#disk.stat(join(this.#directory, name))
+      const alive = stat(aliveName) ?? stat(fileName)
       return alive && instantOfMs(alive.mtimeMs)
     } catch (error) {
       throw failureOfSystem(error, 'see when the volume was last mounted')
@@ -141,22 +212,35 @@ export class Sessions {
 
   #write(data: SessionsData): void {
     this.#data = data
-    const { gaps, bootId, closedAt } = data
+    const { gaps, bootId, closedAt, journalSequence } = data
+    const stored = {
+      format,
+      version,
+      bootId,
+      journalSequence,
+      closedAt: closedAt === undefined ? null : instantText(closedAt),
+      gaps: gaps.map(({ start, end, label }) => ({
+        start: instantText(start),
+        end: instantText(end),
+        label,
+      })),
+    }
     try {
-      this.#file.write({
-        format,
-        version,
-        bootId,
-        closedAt: closedAt === undefined ? null : textOf(closedAt),
-        gaps: gaps.map(({ start, end, label }) => ({
-          start: textOf(start),
-          end: textOf(end),
-          label,
-        })),
-      })
+      putFile(this.#disk, this.#directory, copyName, jsonBytes(stored))
+      this.#file.write(stored)
     } catch (error) {
       throw failureOfSystem(error, `write ${join(this.#directory, fileName)}`)
     }
+  }
+}
+
+function copyOf(disk: Disk, directory: string): SessionsData | undefined {
+  try {
+    const bytes = readWholeFile(disk, join(directory, copyName))
+    return bytes && checkedData(JSON.parse(bytes.toString('utf8')))
+  } catch (error) {
+    if (error instanceof FieldError || error instanceof SyntaxError) return undefined
+    throw error
   }
 }
 
@@ -170,8 +254,7 @@ function reading<T>(directory: string, read: () => T): T {
     }
     throw new Failure(
       'damaged',
-      `damaged ${path}: ${error.message}; restore it from a copy, or remove it: what was changed in the ` +
-        `origin while it was not mounted then goes unnoticed`,
+      `damaged ${path}: ${error.message}; \`bygone check --repair\` restores it`,
     )
   }
 }
@@ -187,28 +270,17 @@ function checkedData(data: unknown): SessionsData {
     )
   }
   const bootId = fields.text('bootId')
-  const closedAt = fields.textOrNull('closedAt', isInstant)
+  const journalSequence = found === 1 ? 0 : fields.integer('journalSequence', 0)
+  const closedAt = fields.textOrNull('closedAt', isInstantText)
   const gaps = fields.list('gaps', (where, value) => {
     const gap = new FieldCheck(where, value)
-    const start = instantOf(gap.text('start', isInstant))
-    const end = instantOf(gap.text('end', isInstant))
+    const start = instantOfText(gap.text('start', isInstantText))
+    const end = instantOfText(gap.text('end', isInstantText))
     const label = gap.integer('label', 1) as Label
     gap.end()
     return { start, end, label }
   })
   fields.end()
-  return { gaps, bootId, closedAt: closedAt === null ? undefined : instantOf(closedAt) }
-}
-
-function isInstant(text: string): boolean {
-  return /^-?\d{1,15}\.\d{9}$/.test(text)
-}
-
-function textOf({ sec, nsec }: Instant): string {
-  return `${sec}.${String(nsec).padStart(9, '0')}`
-}
-
-function instantOf(text: string): Instant {
-  const [sec, nsec] = text.split('.')
-  return { sec: Number(sec), nsec: Number(nsec) }
+  const closed = closedAt === null ? undefined : instantOfText(closedAt)
+  return { gaps, bootId, closedAt: closed, journalSequence }
 }

@@ -25,6 +25,9 @@ import type { ElementLookup } from './element-lookup.js'
 import type { ChunkPlace, Location, NameElement, PreservedAttributes } from './elements.js'
 import { lowestFrom, type PendingEntry, type PendingPuts } from './pending-puts.js'
 
+/** One for all: nearly every object has none. */
+const noDrift: readonly Label[] = []
+
 /**
  * The elements of a volume by what they stand for. `label` is a snapshot's: it sees the element
  * with the lowest label at or above.
@@ -70,10 +73,14 @@ export class VolumeElements {
 
   /** sizeMaxBytes of the newest attributes with a label below `label`; 0 if there are none. */
   sizeMaxBefore(object: ObjectId, label: Label): number {
-    const key = this.#attributesKey(object, label - 1)
-    const found = this.#lookup.highestBelow(Table.attributes, object, 0, label, key)
-    if (found === undefined) return 0
-    return readAttributesValue(found.payload, found.payload.length).sizeMaxBytes
+    return this.newestAttributes(object, label)?.sizeMaxBytes ?? 0
+  }
+
+  /** The newest attributes with a label below `below`, whoever sees them. */
+  newestAttributes(object: ObjectId, below: number): PreservedAttributes | undefined {
+    const key = this.#attributesKey(object, below - 1)
+    const found = this.#lookup.highestBelow(Table.attributes, object, 0, below, key)
+    return found && readAttributesValue(found.payload, found.payload.length)
   }
 
   /** The element of the name with the highest label of all. */
@@ -93,16 +100,29 @@ export class VolumeElements {
     const found = this.#lookup.get(Table.locations, object, key)
     if (found === undefined) return undefined
     const location = readLocationValue(found, found.length)
-    // What an object that is gone for good leaves: its number may come to stand for another.
-    const isForgotten = !location.isRetired && location.places.length === 0
-    return isForgotten && location.bornAfter === 0 ? undefined : location
+    return isNowhere(location) ? undefined : location
+  }
+
+  /** Whether it was known of the object where it is, until it was removed for good. */
+  isForgotten(object: ObjectId): boolean {
+    const key = this.#view(writeLocationKey(this.#key, 0, object))
+    const found = this.#lookup.get(Table.locations, object, key)
+    return found !== undefined && isNowhere(readLocationValue(found, found.length))
   }
 
   /** Snapshots up to this label can't rely on what the origin holds of the object; 0: all can. */
   drift(object: ObjectId): Label | 0 {
+    return this.drifts(object).at(-1) ?? 0
+  }
+
+  /**
+   * The labels at which the object was changed unseen, ascending. A snapshot believes what was preserved
+   * up to the first of them that is not below its own.
+   */
+  drifts(object: ObjectId): readonly Label[] {
     const key = this.#view(writeDriftKey(this.#key, 0, object))
     const found = this.#lookup.get(Table.drifts, object, key)
-    return found === undefined ? 0 : readDriftValue(found, found.length)
+    return found === undefined ? noDrift : readDriftValue(found, found.length)
   }
 
   listNames(directory: ObjectId, label: Label): Map<ByteString, NameElement> {
@@ -163,6 +183,14 @@ export class VolumeElements {
     return places
   }
 
+  /** Whether anything is known of the object. */
+  hasAny(object: ObjectId): boolean {
+    return Object.values(Table).some(
+      (table) =>
+        this.#pending.of(table, object) !== undefined || this.#lookup.isIndexed(table, object),
+    )
+  }
+
   hasAnyChunk(object: ObjectId): boolean {
     return (
       this.#pending.of(Table.chunks, object) !== undefined ||
@@ -185,8 +213,7 @@ export class VolumeElements {
 
   /** What was preserved after the object had drifted is nothing that this snapshot could believe. */
   #labelLast(object: ObjectId, label: Label): number {
-    const drift = this.drift(object)
-    return drift !== 0 && drift >= label ? drift : labelMax
+    return this.drifts(object).find((drift) => drift >= label) ?? labelMax
   }
 
   #pendingPayload(entry: PendingEntry): Buffer {
@@ -209,4 +236,9 @@ export class VolumeElements {
   #view(bytes: number): Buffer {
     return (this.#views[bytes] ??= this.#key.subarray(0, bytes))
   }
+}
+
+/** What an object that is gone for good leaves: its number may come to stand for another. */
+function isNowhere({ isRetired, places, bornAfter }: Location): boolean {
+  return !isRetired && places.length === 0 && bornAfter === 0
 }

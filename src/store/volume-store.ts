@@ -14,6 +14,7 @@ import type { ChunkPlace, Location, NameElement, PreservedAttributes } from './e
 import { FileLock } from './file-lock.js'
 import { dataName, writeIndexState } from './index-state.js'
 import { Journal, type Durability } from './journal.js'
+import type { TailKnowledge } from './journal-tail.js'
 import { JournalFiles } from './journal-files.js'
 import { JournalReserve } from './journal-reserve.js'
 import { PendingPuts } from './pending-puts.js'
@@ -35,6 +36,10 @@ export interface VolumeStoreOptions {
   disk?: Disk
   /** The directory's name in messages. */
   shownAs?: string
+  /** Of the volume, held already; the store takes it over. */
+  lock?: FileLock
+  /** A repair goes on: it may open what it has begun on, and knows how the journal ends. */
+  repairing?: TailKnowledge
   /** For tests: the run of the machine, and a smaller segment. */
   bootId?: string
   segmentBytesMax?: number
@@ -130,10 +135,13 @@ export class VolumeStore {
     const bootId = options.bootId ?? bootIdOfMachine(disk)
     try {
       makePrivateDirectory(disk, directory)
-      const lock = FileLock.acquire(disk, join(directory, 'lock'), `the volume in ${directory}`)
+      const lock =
+        options.lock ??
+        FileLock.acquire(disk, join(directory, 'lock'), `the volume in ${directory}`)
       try {
+        if (options.repairing === undefined) refuseHalfRepaired(disk, directory)
         const sessions = Sessions.open(disk, directory, bootId)
-        const recovered = recover(disk, directory, volumeId, bootId)
+        const recovered = recover(disk, directory, volumeId, bootId, sessions, options.repairing)
         return new VolumeStore(disk, options, volumeId, bootId, lock, recovered, sessions)
       } catch (error) {
         lock.release()
@@ -263,6 +271,10 @@ export class VolumeStore {
     return this.#elements.drift(object)
   }
 
+  drifts(object: ObjectId): readonly Label[] {
+    return this.#elements.drifts(object)
+  }
+
   syncFd(): number {
     return this.#journal.syncFd()
   }
@@ -294,6 +306,12 @@ export class VolumeStore {
   /** All that was committed is on the disk when this returns. */
   flush(): void {
     this.#journal.sync()
+  }
+
+  /** The number of the last record, when it and all before it are on the disk. */
+  flushedSequence(): number {
+    this.flush()
+    return this.#journal.position.sequence
   }
 
   /**
@@ -372,11 +390,20 @@ function setAsideEndOf(disk: Disk, { journalDirectory, newest, end }: RecoveredV
     : 0
 }
 
+/** While it lies in a volume's directory a repair is under way (check/repair-plan.ts). */
+export const repairPlanFile = 'repair.json'
+
+function refuseHalfRepaired(disk: Disk, directory: string): void {
+  if (disk.stat(join(directory, repairPlanFile)) === undefined) return
+  const advice = '`bygone check --repair` goes on with it'
+  throw new Failure('damaged', `a repair of ${directory} was begun and has not ended: ${advice}`)
+}
+
 /**
  * Another for each run of the machine: what a process wrote before is all there while it stays the
  * same.
  */
-function bootIdOfMachine(disk: Disk): string {
+export function bootIdOfMachine(disk: Disk): string {
   const text = readWholeFile(disk, '/proc/sys/kernel/random/boot_id')?.toString('latin1').trim()
   if (text === undefined) throw new Failure('failed', 'the system does not say when it was started')
   return text

@@ -18,12 +18,12 @@ import type { OriginNode } from './origin-node.js'
  * of a session what the trace says goes into the journal.
  */
 export class Drift {
-  readonly #store: VolumeStore
+  readonly #store: Pick<VolumeStore, 'drift' | 'drifts'>
   readonly #origin: Origin
   #gaps: readonly Gap[] = []
   #hasDoubts = false
 
-  constructor(store: VolumeStore, origin: Origin) {
+  constructor(store: Pick<VolumeStore, 'drift' | 'drifts'>, origin: Origin) {
     this.#store = store
     this.#origin = origin
   }
@@ -39,13 +39,11 @@ export class Drift {
 
   /**
    * Snapshot `label`, which is about to be cut, and all older ones can't rely on what the origin holds of these objects:
-   * somebody has them open beside the mount.
+   * somebody has them open beside the mount. Adds that to the change.
    */
-  doubt(objects: readonly ObjectId[], label: Label): void {
+  doubt(objects: readonly ObjectId[], label: Label, change: Change): void {
     if (objects.length === 0) return
-    const change = this.#store.change()
-    for (const object of objects) change.addDrift(object, label)
-    this.#store.commit(change)
+    for (const object of objects) change.addDrift(object, [...this.#store.drifts(object), label])
     this.#hasDoubts = true
   }
 
@@ -56,19 +54,24 @@ export class Drift {
    */
   note(node: OriginNode, change: Change): Label | 0 {
     if (this.#isSure) return 0
-    const known = this.#store.drift(node.object)
+    const before = this.#store.drifts(node.object)
+    const known = before.at(-1) ?? 0
     if (node.isLookedOver) return known
     this.#origin.statNode(node)
     const seen = this.#labelOf('ctime')
     if (seen <= known) return known
-    change.addDrift(node.object, seen as Label)
+    change.addDrift(node.object, [...before, seen as Label])
     return seen
   }
 
   /** Whether snapshot `label` can't rely on what the origin holds of the object. `stat` was filled for it. */
   hasDrifted(object: ObjectId, label: Label): boolean {
-    if (this.#isSure) return false
-    return this.#labelOf('ctime') >= label || this.#store.drift(object) >= label
+    return !this.#isSure && this.labelOf(object) >= label
+  }
+
+  /** The newest snapshot that can't rely on what the origin holds of the object, as all older ones; 0: none. */
+  labelOf(object: ObjectId): Label | 0 {
+    return Math.max(this.#labelOf('ctime'), this.#store.drift(object)) as Label | 0
   }
 
   assertSame(object: ObjectId, label: Label): void {
@@ -77,7 +80,12 @@ export class Drift {
 
   /** Whether what `stat` was filled for came into being unseen after snapshot `label`. */
   isBornUnseen(label: Label): boolean {
-    return this.#labelOf('btime') >= label
+    return this.bornUnseenAfter() >= label
+  }
+
+  /** The newest snapshot before what `stat` was filled for came into being unseen; 0: it did not. */
+  bornUnseenAfter(): Label | 0 {
+    return this.#labelOf('btime')
   }
 
   /** Nothing was ever changed unseen. */
@@ -91,10 +99,13 @@ export class Drift {
     if (Number.isNaN(sec)) return 0
     const nsec = stat[time === 'ctime' ? StatField.ctimeNsec : StatField.btimeNsec] ?? 0
     const instant: Instant = { sec, nsec }
-    const gap = this.#gaps.find(
-      ({ start, end }) => isLater(instant, start) && !isLater(instant, end),
-    )
-    return gap?.label ?? 0
+    let label: Label | 0 = 0
+    // They may overlap where records of the journal were lost.
+    for (const gap of this.#gaps) {
+      const isIn = isLater(instant, gap.start) && !isLater(instant, gap.end)
+      if (isIn && gap.label > label) label = gap.label
+    }
+    return label
   }
 }
 

@@ -22,9 +22,9 @@ export interface Route {
  */
 export class Locator {
   readonly #origin: Origin
-  readonly #store: VolumeStore
+  readonly #store: Pick<VolumeStore, 'location'>
 
-  constructor(origin: Origin, store: VolumeStore) {
+  constructor(origin: Origin, store: Pick<VolumeStore, 'location'>) {
     this.#origin = origin
     this.#store = store
   }

@@ -1,17 +1,17 @@
 import { FileType } from '../base/attributes.js'
 import type { Attributes } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
-import { FsError, fsErrorOf, isErrno } from '../base/errno.js'
+import { FsError, fsErrorOf } from '../base/errno.js'
 import type { Label, ObjectId } from '../base/ids.js'
-import { O } from '../base/open-flags.js'
 import type { PreservedAttributes } from '../store/elements.js'
 import type { VolumeStore } from '../store/volume-store.js'
 import { lost } from './drift.js'
 import type { Drift } from './drift.js'
-import { Listing, ListingBuilder } from './listing.js'
+import { ListingBuilder, type Listing } from './listing.js'
 import type { Locator } from './locator.js'
 import { isForeignObject } from './origin.js'
 import type { Origin } from './origin.js'
+import { listOrigin } from './origin-listing.js'
 import type { OriginNode } from './origin-node.js'
 import { pastInodeNumber, PastNode } from './past-node.js'
 import type { HiddenNames } from './hidden-names.js'
@@ -117,7 +117,7 @@ export class PastTree {
     if (directory.isForeign) return new ListingBuilder().build()
     const elements = this.#store.listNames(directory.object, this.label)
     const inOrigin = this.#originOf(directory)
-    const current = this.#listOrigin(inOrigin)
+    const current = listOrigin(this.#origin, inOrigin)
     const isPlain = elements.size === 0 && directory !== this.root && !directory.hasDrifted
     if (isPlain) return current
     const builder = new ListingBuilder()
@@ -235,27 +235,5 @@ export class PastTree {
   /** Whether the name may have been there at the snapshot. `stat` is not kept. */
   #isOld(directory: OriginNode, name: ByteString): boolean {
     return this.#origin.statName(directory, name) && !this.#drift.isBornUnseen(this.label)
-  }
-
-  #listOrigin(directory: OriginNode): Listing {
-    const { native } = this.#origin
-    const fd = this.#openDirectory(directory)
-    try {
-      const bytes = native.readDirectory(fd)
-      if (typeof bytes === 'number') throw fsErrorOf(bytes, 'readdir')
-      return new Listing(bytes)
-    } finally {
-      native.close(fd)
-    }
-  }
-
-  #openDirectory(directory: OriginNode): number {
-    const flags = O.RDONLY | O.DIRECTORY
-    try {
-      return this.#origin.open(directory, flags | O.NOATIME)
-    } catch (error) {
-      if (!isErrno(error, 'EPERM')) throw error
-      return this.#origin.open(directory, flags)
-    }
   }
 }

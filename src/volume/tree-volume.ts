@@ -4,11 +4,8 @@ import type { ByteString } from '../base/bytes.js'
 import type { Label } from '../base/ids.js'
 import { native } from '../base/native.js'
 import type { Guards } from '../base/native.js'
-import { StatField } from '../base/attributes.js'
-import { instantOfMs } from '../base/instant.js'
-import type { Instant } from '../base/instant.js'
-import { O, UTIME_NOW } from '../base/open-flags.js'
-import { checked, fsErrorOf, isErrno } from '../base/errno.js'
+import { O } from '../base/open-flags.js'
+import { checked, fsErrorOf } from '../base/errno.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
 import type { VolumeStore } from '../store/volume-store.js'
 import { Births } from './births.js'
@@ -23,6 +20,7 @@ import { LiveFiles } from './live-files.js'
 import { LiveNames } from './live-names.js'
 import { Locator } from './locator.js'
 import { Origin } from './origin.js'
+import { originNow } from './origin-clock.js'
 import { ObjectFinder } from './object-finder.js'
 import { PastFile } from './past-file.js'
 import type { PastNode } from './past-node.js'
@@ -201,13 +199,18 @@ export class TreeVolume {
    */
   beginSession(): void {
     const { sessions } = this.store
-    sessions.begin(this.#now(), this.#snapshots[0]?.label ?? 0, this.#epoch.newest)
+    sessions.begin(
+      originNow(this.origin),
+      this.#snapshots[0]?.label ?? 0,
+      this.#epoch.newest,
+      this.store.flushedSequence(),
+    )
     this.drift.setGaps(sessions.gaps)
   }
 
   /** Nothing more is changed through the mount. Throws Failure. */
   endSession(): void {
-    this.store.sessions.end(this.#now())
+    this.store.sessions.end(originNow(this.origin), this.store.flushedSequence())
   }
 
   gauges(): Record<string, number> {
@@ -221,18 +224,6 @@ export class TreeVolume {
       retired: this.#retirement.retiredCount,
       ...this.store.stats(),
     }
-  }
-
-  /** By the clock of the origin's file system, which need not be this machine's. */
-  #now(): Instant {
-    const { native, retired, stat } = this.origin
-    const touched = native.utimensPath(retired.heldFd, 0, UTIME_NOW, 0, UTIME_NOW)
-    // Nobody changes it then, so any clock will do.
-    if (touched < 0 && isErrno(fsErrorOf(touched, 'utimens'), 'EROFS'))
-      return instantOfMs(Date.now())
-    checked(touched, 'utimens')
-    this.origin.statNode(retired)
-    return { sec: stat[StatField.ctimeSec] ?? 0, nsec: stat[StatField.ctimeNsec] ?? 0 }
   }
 
   /** The store's owner closes it afterwards. */

@@ -252,4 +252,40 @@ finally:
     await volume.remount()
     await expectParts()
   })
+
+  test('twice, and through the mount in between, is lost to the snapshot from before both alone', async () => {
+    const volume = await TestVolume.mounted({ chunkSize: '4K' })
+    const put = (top: string, text: string) =>
+      volume.actor.python(
+        `with open(given['path'], 'r+b') as out:
+    out.write(given['text'].encode() * 4096)`,
+        { path: `${top}/file`, text },
+      )
+    // The one chunk that is changed, each time.
+    const read = (name: string) =>
+      volume.actor.python(readOne, { path: `${volume.snapshotPath(name)}/file` })
+    await volume.actor.python(`open(given['path'], 'wb').write(b'a' * 4096)`, {
+      path: `${volume.live}/file`,
+    })
+    const first = await volume.snapshot()
+    const changeUnseen = async (text: string) => {
+      await volume.unmount()
+      await put(volume.origin, text)
+      await volume.mount()
+    }
+    await changeUnseen('b')
+    const second = await volume.snapshot()
+    // Keeps for the second snapshot what the first one never had.
+    await put(volume.live, 'c')
+    await changeUnseen('d')
+    await volume.snapshot()
+    await put(volume.live, 'e')
+    const expectRight = async () => {
+      expect(await read(first)).toEqual({ ok: 'EIO' })
+      expect(await read(second)).toEqual({ ok: 4096 })
+    }
+    await expectRight()
+    await volume.remount()
+    await expectRight()
+  })
 })

@@ -145,11 +145,13 @@ class World {
 
   readonly #putDrift = (): void => {
     const at = this.#random.pick(objects)
-    const under = this.#label()
+    const labels = Array.from({ length: labelsMax }, (_, each) => each + 1)
+    const chosen = labels.filter(() => this.#random.isLikely(2 / labelsMax))
+    if (chosen.length === 0) return
     const change = this.#store.change()
-    change.addDrift(object(at), label(under))
+    change.addDrift(object(at), chosen.map(label))
     this.#store.commit(change)
-    this.#naive.setDrift(at, under)
+    this.#naive.setDrifts(at, chosen)
   }
 
   readonly #putChunks = (): void => {
@@ -200,7 +202,8 @@ class World {
     const before = naive.before('attributes', at, from) as PreservedAttributes | undefined
     if (from > 0)
       expect(store.sizeMaxBefore(object(at), label(from))).toBe(before?.sizeMaxBytes ?? 0)
-    expect(store.drift(object(at))).toBe(naive.drift(at))
+    expect(store.drifts(object(at))).toEqual(naive.drifts(at))
+    expect(store.drift(object(at))).toBe(naive.drifts(at).at(-1) ?? 0)
     expect(store.location(object(at))).toEqual(naive.find('location', at, 0, 0))
     this.#lookAtChunks(at, from)
   }

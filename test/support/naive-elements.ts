@@ -13,7 +13,7 @@ interface Entry {
 /** The elements as one plain list, searched from end to end: so simple that it must be right. */
 export class NaiveElements {
   readonly #entries: Entry[] = []
-  readonly #drifts = new Map<number, number>()
+  readonly #drifts = new Map<number, readonly number[]>()
 
   put(entry: Entry): void {
     const same = this.#entries.findIndex(
@@ -39,18 +39,18 @@ export class NaiveElements {
     const found = this.#of(table, object, address)
       .filter((entry) => entry.label >= label)
       .sort((a, b) => a.label - b.label)[0]
-    const drift = table === 'attributes' || table === 'chunk' ? this.drift(object) : 0
-    const isLost = drift > 0 && drift >= label && (found?.label ?? 0) > drift
+    const drifts = table === 'attributes' || table === 'chunk' ? this.drifts(object) : []
+    const isLost = drifts.some((drift) => drift >= label && (found?.label ?? 0) > drift)
     return isLost ? undefined : found?.value
   }
 
-  setDrift(object: number, label: number): void {
-    this.#drifts.set(object, label)
+  setDrifts(object: number, labels: readonly number[]): void {
+    this.#drifts.set(object, labels)
   }
 
-  /** Snapshots up to this label believe nothing that was preserved under a later one. */
-  drift(object: number): number {
-    return this.#drifts.get(object) ?? 0
+  /** Snapshots up to one of these labels believe nothing that was preserved under a later one. */
+  drifts(object: number): readonly number[] {
+    return this.#drifts.get(object) ?? []
   }
 
   addresses(table: Entry['table'], object: number): Set<string | number> {

@@ -1,6 +1,6 @@
 import { Attributes } from '../../src/base/attributes.js'
 import type { ByteString } from '../../src/base/bytes.js'
-import { isErrno } from '../../src/base/errno.js'
+import { fsErrorOf, isErrno } from '../../src/base/errno.js'
 import { native } from '../../src/base/native.js'
 import { O } from '../../src/base/open-flags.js'
 import { ReadPlan } from '../../src/base/read-plan.js'
@@ -173,20 +173,54 @@ export class ViewDriver {
   }
 
   list(path: string): string[] {
-    const reply = newOpenReply()
-    this.#view.opendir(this.must(path), caller, reply)
+    const { names, isWhole } = this.listLeft(path)
+    if (!isWhole) throw new Error(`the listing of ${path} is not whole`)
+    return names
+  }
+
+  /** What is left of a directory's names, and whether that is all. */
+  listLeft(path: string): { names: string[]; isWhole: boolean } {
     const names: string[] = []
-    this.#view.readdir(reply.handle, 0, {
-      add: (name) => {
-        if (name !== '.' && name !== '..') names.push(name)
-        return true
-      },
-      hasRoom: () => true,
-      entry: newEntry(),
-      addEntry: () => undefined,
-    })
-    this.#view.releasedir(reply.handle)
-    return names.sort()
+    const reply = newOpenReply()
+    try {
+      this.#view.opendir(this.must(path), caller, reply)
+      let offset = 0
+      for (let from = -1; offset > from;) {
+        from = offset
+        this.#view.readdir(reply.handle, offset, {
+          add: (name, _high, _low, _type, next) => {
+            if (name !== '.' && name !== '..') names.push(name)
+            offset = next
+            return true
+          },
+          hasRoom: () => true,
+          entry: newEntry(),
+          addEntry: () => undefined,
+        })
+      }
+      return { names: names.sort(), isWhole: true }
+    } catch (error) {
+      if (!isErrno(error, 'EIO')) throw error
+      return { names: names.sort(), isWhole: false }
+    } finally {
+      if (reply.handle !== 0) this.#view.releasedir(reply.handle)
+    }
+  }
+
+  /** Bytes of a file, of which that many are there. Throws EIO where they are lost. */
+  readAt(path: string, offset: number, length: number): Buffer {
+    const reply = newOpenReply()
+    this.#view.open(this.must(path), O.RDONLY, caller, reply)
+    try {
+      const plan = new ReadPlan()
+      const bytes = Buffer.alloc(length)
+      this.#view.planRead(reply.handle, offset, length, plan)
+      const read = native().readByPlan(plan.words, plan.pieceCount, plan.offset, offset, bytes)
+      if (read !== length) throw fsErrorOf(read < 0 ? read : -5, `read ${read} of ${length} bytes`)
+      return bytes
+    } finally {
+      this.#view.release(reply.handle)
+    }
   }
 
   read(path: string): Buffer {

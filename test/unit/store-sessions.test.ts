@@ -105,7 +105,7 @@ describe('sessions', () => {
     ['not JSON', 'x', 'damaged'],
     ['another file', '{"format": "bygone-catalog", "version": 1}', 'damaged'],
     ['a gap without an end', undefined, 'damaged'],
-    ['a newer version', '{"format": "bygone-sessions", "version": 2}', 'failed'],
+    ['a newer version', '{"format": "bygone-sessions", "version": 3}', 'failed'],
   ])('%s is refused', (_, text, kind) => {
     const first = open()
     first.begin(at(100), 0, 0)

@@ -1,0 +1,79 @@
+import { isErrno } from '../../base/errno.js'
+import type { ObjectId } from '../../base/ids.js'
+import { bornAfterOf } from '../attributes-value.js'
+import {
+  hasLabels,
+  labelBytes,
+  labelOfKey,
+  objectOfKey,
+  objectPrefixBytes,
+  Table,
+  writeObjectPrefix,
+} from '../element-keys.js'
+import type { ElementIndex } from '../element-index.js'
+import { checkedPayloadBytes } from '../element-values.js'
+import type { LiveLabels } from '../live-labels.js'
+import type { VolumeElements } from '../volume-elements.js'
+
+/** Tells which elements of an index a snapshot still needs: a sweep may have taken others away. */
+export class NeededElements {
+  readonly #index: ElementIndex
+  readonly #elements: VolumeElements
+  readonly #live: LiveLabels
+
+  constructor(index: ElementIndex, elements: VolumeElements, live: LiveLabels) {
+    this.#index = index
+    this.#elements = elements
+    this.#live = live
+  }
+
+  has(key: Buffer): boolean {
+    if (!hasLabels(key[0] ?? Table.meta)) return true
+    const object = objectOfKey(key, 0)
+    // It was removed for good, and with it all that was known of it.
+    if (this.#elements.isForgotten(object)) return false
+    const label = labelOfKey(key, key.length)
+    const lower = Math.max(this.#labelBelow(key, label), this.#bornAfter(object, label))
+    return this.#live.isNeeded(lower, label)
+  }
+
+  /** Of the next lower element of the same address; 0: there is none. */
+  #labelBelow(key: Buffer, label: number): number {
+    if (label === 0) return 0
+    const below = Buffer.from(key)
+    below.writeUInt32BE(label - 1, key.length - labelBytes)
+    const cursor = this.#index.seekBackward(below)
+    if (cursor.isAtEnd || cursor.key.length !== key.length) return 0
+    const addressBytes = key.length - labelBytes
+    const isSame = cursor.key.compare(key, 0, addressBytes, 0, addressBytes) === 0
+    return isSame ? labelOfKey(cursor.key, cursor.key.length) : 0
+  }
+
+  /** Where the inode number was used more than once: of the object that had an element `label` (ElementSweep). */
+  #bornAfter(object: ObjectId, label: number): number {
+    let below = 0
+    const prefix = Buffer.alloc(objectPrefixBytes)
+    writeObjectPrefix(prefix, 0, Table.attributes, object)
+    const cursor = this.#index.seek(prefix)
+    while (
+      !cursor.isAtEnd &&
+      cursor.key.compare(prefix, 0, prefix.length, 0, prefix.length) === 0
+    ) {
+      const at = labelOfKey(cursor.key, cursor.key.length)
+      const bornAfter = bornAfterIn(cursor.key, cursor.value)
+      if (at >= label) return bornAfter < label ? bornAfter : below
+      below = bornAfter
+      cursor.advance()
+    }
+    return below
+  }
+}
+
+function bornAfterIn(key: Buffer, value: Buffer): number {
+  try {
+    return bornAfterOf(value, checkedPayloadBytes(key, key.length, value, value.length))
+  } catch (error) {
+    if (isErrno(error, 'EIO')) return 0
+    throw error
+  }
+}
