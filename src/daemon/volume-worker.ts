@@ -58,7 +58,11 @@ async function run(): Promise<void> {
   checked(native().isolateThread(), 'isolate the thread')
   // syncfs(2) refuses O_PATH descriptors.
   const syncFd = checked(native().reopen(originFd, O.RDONLY | O.DIRECTORY), 'open the origin')
-  const store = VolumeStore.open({ directory: storeDirectory, durability })
+  const store = VolumeStore.open({
+    directory: storeDirectory,
+    durability,
+    hasPast: snapshots.length > 0,
+  })
   try {
     const own = `/proc/self/fd/${originFd}/${bygoneDirectory}`
     const pairing = Pairing.open(realDisk, storeDirectory, own)

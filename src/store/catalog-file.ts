@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
 import { LowSync } from 'lowdb'
 import { Failure } from '../base/failure.js'
+import { isKept } from '../base/rules.js'
 import { checkedCatalog } from './catalog-check.js'
 import { catalogFormat, catalogVersion, type CatalogData } from './catalog-data.js'
 import { CatalogText } from './catalog-text.js'
@@ -35,6 +36,10 @@ export function openCatalogFile(
     if (!create) throw new Failure('missing', `${storeDirectory} is no store: no ${catalogFile}`)
     makeStoreDirectory(disk, storeDirectory)
     file.write()
+  } else if (create && isKept('catalog.named')) {
+    // A killed process may have left it with its name not on the disk yet: then a snapshot that is
+    // in it could vanish, and its label be given once more.
+    disk.syncDirectory(storeDirectory)
   }
   if (create) makePrivate(disk, storeDirectory)
   return file

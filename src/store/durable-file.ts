@@ -2,6 +2,7 @@ import { dirname, join } from 'node:path'
 import { faultPoint } from '../base/fault-point.js'
 import { Failure } from '../base/failure.js'
 import type { ReplacedFile, ReplacingStep } from '../base/fault-points.js'
+import { isKept } from '../base/rules.js'
 import type { Disk } from './disk.js'
 
 /* Small files that must be whole after any crash. */
@@ -119,14 +120,14 @@ export function readAll(disk: Disk, fd: number): Buffer {
 
 /**
  * Makes a directory for its owner alone, and those above it that are missing; durable when it
- * returns.
+ * returns, also if a process that was killed had made it just before.
  */
 export function makePrivateDirectory(disk: Disk, path: string): void {
-  const made = disk.makeDirectories(path)
-  if (made === undefined) return
+  const uppermost = disk.makeDirectories(path) ?? path
+  if (!isKept('directory.named')) return
   for (let at = path; ; at = dirname(at)) {
     disk.syncDirectory(dirname(at))
-    if (at === made) return
+    if (at === uppermost) return
   }
 }
 

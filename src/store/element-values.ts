@@ -1,6 +1,7 @@
 import { byteStringOf, isName } from '../base/bytes.js'
 import { FsError } from '../base/errno.js'
 import type { Label, ObjectId } from '../base/ids.js'
+import { isKept } from '../base/rules.js'
 import { chunkBytesMax } from './catalog-data.js'
 import { crc32cOf } from './checksum.js'
 import type { ChunkPlace, Location, NameElement } from './elements.js'
@@ -36,6 +37,7 @@ export function checkedPayloadBytes(
   valueBytes: number,
 ): number {
   const end = valueBytes - checksumBytes
+  if (!isKept('value.checksum')) return end
   if (end < 0 || value.readUInt32LE(end) !== crc32cOf(value, 0, end, crc32cOf(key, 0, keyBytes, 0)))
     throw damaged('checksum')
   return end

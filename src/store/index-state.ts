@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { FsError } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
+import { isKept } from '../base/rules.js'
 import { crc32cOf } from './checksum.js'
 import type { Disk } from './disk.js'
 import { readWholeFile } from './durable-file.js'
@@ -50,7 +51,8 @@ export function readIndexState(disk: Disk, directory: string): IndexState | unde
   const bytes = readWholeFile(disk, join(directory, stateName))
   if (bytes?.length !== stateBytes || !bytes.subarray(0, magic.length).equals(magic))
     return undefined
-  if (bytes.readUInt32LE(at.crc) !== crc32cOf(bytes, 0, at.crc, 0)) return undefined
+  const isSound = bytes.readUInt32LE(at.crc) === crc32cOf(bytes, 0, at.crc, 0)
+  if (!isSound && isKept('index.state-checksum')) return undefined
   if (bytes.readUInt32LE(at.format) !== stateFormat) return undefined
   const isClosed = (bytes.readUInt32LE(at.flags) & 1) !== 0
   return {
@@ -113,9 +115,10 @@ export function isIndexTrusted(
   const { closed } = state
   const isSame =
     closed === undefined
-      ? state.bootId === bootId
-      : data.sizeBytes === closed.sizeBytes && data.ctimeNs === closed.changedNs
-  return isSame && hasSoundHead(disk, path, data.sizeBytes)
+      ? state.bootId === bootId || !isKept('index.boot')
+      : !isKept('index.changed') ||
+        (data.sizeBytes === closed.sizeBytes && data.ctimeNs === closed.changedNs)
+  return isSame && (!isKept('index.head') || hasSoundHead(disk, path, data.sizeBytes))
 }
 
 /** LMDB's two meta pages say what they should, and the file is as long as the newer one claims. */

@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { isKept } from '../base/rules.js'
 import type { Disk } from './disk.js'
 import { requestErrorOf } from './request-error.js'
 import {
@@ -75,7 +76,7 @@ export class JournalFiles {
         firstSequence,
         makeFile,
       )
-      this.#replaceSyncFd(made.fd)
+      if (isKept('roll.sync-descriptor')) this.#replaceSyncFd(made.fd)
       this.#newest = made.header
       this.#fd = made.fd
       this.#fds.set(segment, made.fd)

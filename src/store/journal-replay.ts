@@ -1,5 +1,6 @@
 import { join } from 'node:path'
 import { faultPoint } from '../base/fault-point.js'
+import { isKept } from '../base/rules.js'
 import type { Disk } from './disk.js'
 import type { ElementIndex } from './element-index.js'
 import type { JournalPosition } from './journal.js'
@@ -27,7 +28,7 @@ export function replay(
   while (position.segment < to.segment || position.offset < to.offset) {
     position = replaySegment(disk, directory, volumeId, position, to, index)
   }
-  if (position.sequence !== to.sequence) {
+  if (position.sequence !== to.sequence && isKept('record.sequence')) {
     const path = join(directory, segmentName(to.segment))
     throw damagedJournal(path, 0, `does not follow record ${position.sequence}`)
   }
@@ -54,7 +55,8 @@ function replaySegment(
       index.apply((put) => {
         for (let bytes = 0; scan.offset < end && bytes < batchBytes;) {
           const body = scan.readHeader() === 'whole' ? scan.readBody() : undefined
-          if (body === undefined || !comesAfter(scan.header, sequence)) {
+          const isNext = comesAfter(scan.header, sequence) || !isKept('record.sequence')
+          if (body === undefined || !isNext) {
             throw damagedJournal(path, scan.offset, 'damaged record')
           }
           sequence = scan.header.sequence

@@ -1,3 +1,4 @@
+import { isKept } from '../base/rules.js'
 import type { JournalPosition } from './journal.js'
 import { comesAfter } from './record.js'
 import { RecordScan } from './record-scan.js'
@@ -52,12 +53,13 @@ export function findTail(
     }
     sequence = scan.header.sequence
     durable = Math.max(durable, scan.header.durableSequence)
-    if (known.left === 'anything' && !scan.isDataSound()) {
+    if (known.left === 'anything' && isKept('tail.data') && !scan.isDataSound()) {
       doubts.push({ offset: scan.offset, sequence, what: 'data' })
     }
     scan.next()
   }
-  if (doubts.at(-1)?.what === 'bad') durable = Math.max(durable, durableAfter(scan, sequence + 1))
+  if (doubts.at(-1)?.what === 'bad' && isKept('tail.later-claims'))
+    durable = Math.max(durable, durableAfter(scan, sequence + 1))
   return decide(path, segment, { offset: scan.offset, sequence }, doubts, durable, known)
 }
 
@@ -66,7 +68,8 @@ function readRecord(scan: RecordScan, before: number): 'sound' | 'cut' | 'bad' |
   const header = scan.readHeader()
   if (header === 'end' || header === 'bad') return header
   if (header === 'cut') return 'cut'
-  return comesAfter(scan.header, before) && scan.readBody() !== undefined ? 'sound' : 'bad'
+  const isNext = comesAfter(scan.header, before) || !isKept('record.sequence')
+  return isNext && scan.readBody() !== undefined ? 'sound' : 'bad'
 }
 
 /** What the records behind a bad one know to be durable. */

@@ -1,9 +1,11 @@
 import { FsError, fsErrorOf } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
 import type { BackgroundSync, ChunkStage } from '../base/native.js'
+import { isKept } from '../base/rules.js'
 import type { Change } from './change.js'
 import { joined, type DeadRun } from './dead-runs.js'
 import type { Disk } from './disk.js'
+import { isFull } from './durable-file.js'
 import type { JournalFiles } from './journal-files.js'
 import type { JournalReserve } from './journal-reserve.js'
 import { recordHeaderBytes, sealRecord } from './record.js'
@@ -41,8 +43,10 @@ export class Journal {
   #sequence: number
   /** On the disk up to here, apart from what the background's syncs cover. */
   #durableSequence: number
-  /** The background's touches count the records after this one. */
-  readonly #sequenceAtOpen: number
+  /** Records that the background was never told of: its touches count the others. */
+  #sequenceUntouched: number
+  /** The newest record, if that claims all before it to be durable. */
+  #claimedSequence = -1
   /**
    * Where the blocks end that are set aside in the newest segment, if it was made of the reserve and there
    * is no new one; else 0. Up to there is for records that may use the reserve; others pay for their blocks.
@@ -74,7 +78,7 @@ export class Journal {
     this.#offset = options.end.offset
     this.#sequence = options.end.sequence
     this.#durableSequence = this.#sequence
-    this.#sequenceAtOpen = this.#sequence
+    this.#sequenceUntouched = this.#sequence
     if (options.durability === 'ordered') {
       this.#background = options.disk.newBackgroundSync(syncIntervalMs)
     }
@@ -119,8 +123,9 @@ export class Journal {
     if (written !== headerBytes + dataBytes) throw this.#cutBack(written)
     this.#offset += written
     this.#sequence++
-    if (this.#background !== undefined) this.#background.touch(fd)
-    else this.#syncNewest()
+    if (this.#background === undefined) {
+      if (isKept('record.synced')) this.#syncNewest()
+    } else if (isKept('record.touched')) this.#background.touch(fd)
     faultPoint('journal.append.written')
   }
 
@@ -177,12 +182,13 @@ export class Journal {
 
   /**
    * Gives back the space of data that no element names any more. The records stay, and are told by their own
-   * checksums. Not in the newest segment: until a later record there says that one was on the disk, recovery would
-   * take it, and all behind it, for torn.
+   * checksums.
    */
   punch(runs: readonly DeadRun[]): void {
-    for (const { segment, offset, bytes } of joined(runs)) {
-      if (segment === this.segment) continue
+    const isClaimed =
+      !runs.some(({ segment }) => segment === this.segment) || !isKept('punch.claimed')
+    const punchable = isClaimed || this.#claim() ? runs : runs.filter((run) => this.#isOld(run))
+    for (const { segment, offset, bytes } of joined(punchable)) {
       this.#disk.punch(this.#files.fdOf(segment), offset, bytes)
     }
   }
@@ -192,15 +198,46 @@ export class Journal {
     this.#files.close()
   }
 
+  #isOld({ segment }: DeadRun): boolean {
+    return segment < this.segment
+  }
+
+  /**
+   * All that was appended is on the disk, and a record says so: else recovery would take a record of which the
+   * data is gone for torn, and cut it off with all that follows. False if there is no room for that record.
+   */
+  #claim(): boolean {
+    this.sync()
+    if (this.#claimedSequence === this.#sequence) return true
+    const record = Buffer.alloc(recordHeaderBytes)
+    const { seed } = this.#files.newest
+    sealRecord(record, seed, this.#sequence + 1, this.#sequence, 0, 0)
+    try {
+      this.#disk.write(this.#files.fd, record, this.#offset)
+    } catch (error) {
+      const failed = requestErrorOf(error, 'append to the journal')
+      if (!(failed instanceof FsError)) throw error
+      const failure = this.#cutBack(-failed.errno)
+      if (isFull(failure)) return false
+      throw failure
+    }
+    this.#offset += record.length
+    this.#sequence++
+    this.#syncNewest()
+    this.#sequenceUntouched++
+    this.#claimedSequence = this.#sequence
+    return true
+  }
+
   #roll(makeFile?: MakeFile): void {
     // The old segment first: that a newer one exists says that this one is whole.
-    this.#syncNewest()
+    if (isKept('roll.synced')) this.#syncNewest()
     faultPoint('journal.roll.synced')
     this.#files.begin(this.#sequence + 1, makeFile)
     this.#offset = segmentHeaderBytes
     this.#setAsideEnd = 0
     faultPoint('journal.roll.begun')
-    this.#onSegment(this.segment)
+    if (isKept('roll.noted')) this.#onSegment(this.segment)
     faultPoint('journal.roll.done')
   }
 
@@ -229,7 +266,9 @@ export class Journal {
     // Goes with the tail.
     this.#setAsideEnd = 0
     try {
-      this.#disk.truncate(this.#files.fd, this.#offset)
+      if (isKept('record.cut-back')) this.#disk.truncate(this.#files.fd, this.#offset)
+      // Or a power loss after a clean close could bring back what no closed journal may end with.
+      if (isKept('record.cut-synced')) this.#disk.syncData(this.#files.fd)
     } catch (error) {
       return this.#poison(error)
     }
@@ -240,8 +279,10 @@ export class Journal {
   }
 
   #durableNow(): number {
+    if (!isKept('record.durable-at-most')) return this.#sequence
+    if (!isKept('record.durable-at-least')) return 0
     if (this.#background === undefined) return this.#durableSequence
-    const inBackground = this.#sequenceAtOpen + this.#background.touchesSynced()
+    const inBackground = this.#sequenceUntouched + this.#background.touchesSynced()
     return Math.max(inBackground, this.#durableSequence)
   }
 

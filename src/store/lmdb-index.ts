@@ -1,13 +1,12 @@
 import { open, type RootDatabase } from 'lmdb'
-import { FsError, isErrno } from '../base/errno.js'
+import { isErrno } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
+import { checkpointKey, checkpointOf, checkpointValue } from './checkpoint.js'
 import { codeOf } from './durable-file.js'
-import { checkedPayloadBytes, checksumBytes, sealValue } from './element-values.js'
 import type { ElementIndex, PutSink, RemoveSink } from './element-index.js'
 import { LmdbCursor } from './lmdb-cursor.js'
 import { indexErrorOf, writeErrorOf } from './lmdb-error.js'
 import { openBeside } from './lmdb-place.js'
-import { readU64le, writeU64le } from './integers.js'
 import type { JournalPosition } from './journal.js'
 import { endOfPut, putHeaderBytes, valueStartOfPut } from './puts.js'
 
@@ -18,9 +17,6 @@ export type Database = RootDatabase<Buffer, Uint8Array>
  * by itself, but must copy what it holds to do so.
  */
 const mapBytes = 2 ** 38
-
-const checkpointKey = Buffer.of(0)
-const checkpointBytes = 24
 
 /** In LMDB, which never syncs here and trusts its file blindly. */
 export class LmdbIndex implements ElementIndex {
@@ -48,15 +44,7 @@ export class LmdbIndex implements ElementIndex {
   }
 
   checkpoint(): JournalPosition | undefined {
-    const value = this.get(checkpointKey)
-    if (value === undefined) return undefined
-    const end = checkedPayloadBytes(checkpointKey, 1, value, value.length)
-    if (end !== checkpointBytes) throw new FsError('EIO', 'damaged checkpoint of the index')
-    return {
-      segment: value.readUInt32LE(0),
-      offset: readU64le(value, 8),
-      sequence: readU64le(value, 16),
-    }
+    return checkpointOf(this.get(checkpointKey))
   }
 
   get(key: Buffer): Buffer | undefined {
@@ -187,15 +175,4 @@ function putAll(database: Database, puts: Buffer, start: number, end: number): v
 /** Cheaper than Buffer.subarray, and here each put needs two. */
 function view(of: Buffer, at: number, bytes: number): Uint8Array {
   return new Uint8Array(of.buffer, of.byteOffset + at, bytes)
-}
-
-function checkpointValue(position: JournalPosition): Buffer {
-  // Sealed together with the key that it belongs to.
-  const bytes = Buffer.alloc(1 + checkpointBytes + checksumBytes)
-  checkpointKey.copy(bytes)
-  bytes.writeUInt32LE(position.segment, 1)
-  writeU64le(bytes, position.offset, 9)
-  writeU64le(bytes, position.sequence, 17)
-  sealValue(bytes, 0, 1 + checkpointBytes)
-  return bytes.subarray(1)
 }

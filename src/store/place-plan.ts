@@ -1,4 +1,5 @@
 import type { ReadPlan } from '../base/read-plan.js'
+import { isKept } from '../base/rules.js'
 import type { ChunkPlace } from './elements.js'
 
 /**
@@ -28,14 +29,17 @@ export function planPlace(
       const pieceEnd = Math.min(extentEnd, end)
       if (pieceEnd > position) {
         const skipInRun = runSkip + position - start
-        plan.addRecord(
-          fd,
-          place.dataOffset,
-          place.dataBytes,
-          place.crc,
-          skipInRun,
-          pieceEnd - position,
-        )
+        if (!isKept('chunk.checksum')) {
+          plan.addFile(fd, place.dataOffset + skipInRun, pieceEnd - position)
+        } else
+          plan.addRecord(
+            fd,
+            place.dataOffset,
+            place.dataBytes,
+            place.crc,
+            skipInRun,
+            pieceEnd - position,
+          )
         position = pieceEnd
       }
     }

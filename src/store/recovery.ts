@@ -1,12 +1,14 @@
 import { join } from 'node:path'
 import { isErrno } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
+import { isKept } from '../base/rules.js'
 import type { Disk } from './disk.js'
 import { pendingBytesMaxOnFullDisk } from './change-writer.js'
 import { isFull, makePrivateDirectory } from './durable-file.js'
 import type { ElementIndex } from './element-index.js'
 import {
   dataName,
+  stateName,
   isIndexTrusted,
   readIndexState,
   removeIndex,
@@ -55,8 +57,8 @@ export interface RecoveredVolume {
 /**
  * Brings a volume's journal and index to where they agree: cuts a torn tail, applies what the
  * index lacks, or builds it anew where it can't be believed. Killed at any moment, it can
- * start again. `sessions` know whether there must be a journal, and
- * how long it must be at least. What it refuses, as Failure('damaged'), it has not changed. `told`: how the journal was left, from one
+ * start again. `sessions` know how long the journal must be at least, and with `hasPast` (there are snapshots) whether
+ * there must be one. What it refuses, as Failure('damaged'), it has not changed. `told`: how the journal was left, from one
  * who knows better than the index's state.
  */
 export function recover(
@@ -65,6 +67,7 @@ export function recover(
   volumeId: string,
   bootId: string,
   sessions: Pick<Sessions, 'isKnown' | 'journalSequence'>,
+  hasPast: boolean,
   told?: TailKnowledge,
 ): RecoveredVolume {
   const startedMs = performance.now()
@@ -72,9 +75,11 @@ export function recover(
   const indexDirectory = join(directory, 'index')
   makePrivateDirectory(disk, journalDirectory)
   makePrivateDirectory(disk, indexDirectory)
+  // A killed process may have left a segment whose name is not on the disk yet.
+  if (isKept('recovery.named')) disk.syncDirectory(journalDirectory)
   const { fd, header: newest } = openNewest(
     disk,
-    sessions.isKnown,
+    sessions.isKnown || hasPast,
     journalDirectory,
     indexDirectory,
     volumeId,
@@ -96,11 +101,11 @@ export function recover(
       }
       const end = findTail(path, reader, newest, start, known)
       faultPoint('recovery.tail.found')
-      if (end.offset < reader.sizeBytes) disk.truncate(fd, end.offset)
+      if (end.offset < reader.sizeBytes && isKept('tail.cut')) disk.truncate(fd, end.offset)
       faultPoint('recovery.tail.cut')
       // All that is read here will be built upon; a process that was killed may have left it
       // unsynced.
-      disk.syncData(fd)
+      if (isKept('tail.synced')) disk.syncData(fd)
       faultPoint('recovery.tail.synced')
       return end
     }
@@ -116,7 +121,9 @@ export function recover(
       if (from.segment > newest.segment) throw missing(journalDirectory, from.segment)
       if (index !== undefined) {
         end = tail(from)
-        writeIndexState(disk, indexDirectory, { volumeId, bootId, segments: newest.segment })
+        if (isKept('index.state-before-use')) {
+          writeIndexState(disk, indexDirectory, { volumeId, bootId, segments: newest.segment })
+        }
       }
     }
     const wasIndexRebuilt = index === undefined
@@ -193,11 +200,12 @@ function openNewest(
 ): { fd: number; header: SegmentHeader } {
   const segments = listSegments(disk, journalDirectory)
   for (const [at, segment] of segments.entries()) {
-    if (segment !== at + 1) throw missing(journalDirectory, at + 1)
+    if (segment !== at + 1 && isKept('segment.all')) throw missing(journalDirectory, at + 1)
   }
   if (segments.length === 0) {
     // The first segment is made before the index is, and before the first session begins.
-    if (wasUsed || disk.stat(join(indexDirectory, dataName)) !== undefined) {
+    const files = [dataName, stateName].map((name) => join(indexDirectory, name))
+    if (wasUsed || files.some((path) => disk.stat(path) !== undefined)) {
       throw missing(journalDirectory, 1)
     }
     return createSegment(disk, journalDirectory, 1, volumeId, 1)
@@ -219,13 +227,14 @@ export function knowledgeOf(
 ): TailKnowledge {
   // It is on the disk before the first record is, and the end of the journal is settled before a recovery removes it.
   if (state?.volumeId !== volumeId) return { durableSequence, left: 'nothing' }
-  if (state.closed !== undefined) {
+  if (state.closed !== undefined && isKept('tail.closed')) {
     return {
       durableSequence: Math.max(state.closed.endSequence, durableSequence),
       left: 'nothing',
     }
   }
-  return { durableSequence, left: state.bootId === bootId ? 'cut record' : 'anything' }
+  const wasKilled = state.bootId === bootId && isKept('tail.killed')
+  return { durableSequence, left: wasKilled ? 'cut record' : 'anything' }
 }
 
 /** Undefined if LMDB finds the index damaged after all. */

@@ -9,7 +9,7 @@ export class SegmentReader {
   readonly #disk: Disk
   readonly #fd: number
   readonly sizeBytes: number
-  #window: Buffer = Buffer.allocUnsafe(windowBytes)
+  #window: Buffer
   /** The window holds [start, end) of the file. */
   #start = 0
   #end = 0
@@ -19,6 +19,7 @@ export class SegmentReader {
     this.#disk = disk
     this.#fd = fd
     this.sizeBytes = disk.sizeOf(fd)
+    this.#window = Buffer.allocUnsafe(Math.min(windowBytes, this.sizeBytes))
   }
 
   /** Valid until the next fill. */

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { Failure } from '../base/failure.js'
 import { faultPoint } from '../base/fault-point.js'
+import { isKept } from '../base/rules.js'
 import { crc32cOf } from './checksum.js'
 import type { Disk } from './disk.js'
 import { readU64le, writeU64le } from './integers.js'
@@ -64,8 +65,9 @@ export function segmentHeaderOf(
   bytes.writeUInt32LE(segment, at.segment)
   bytes.write(volumeId, at.volume, 'latin1')
   writeU64le(bytes, firstSequence, at.firstSequence)
-  const seed = crc32cOf(bytes, 0, at.crc, 0)
-  bytes.writeUInt32LE(seed, at.crc)
+  const crc = crc32cOf(bytes, 0, at.crc, 0)
+  bytes.writeUInt32LE(crc, at.crc)
+  const seed = isKept('segment.seed') ? crc : 0
   return { bytes, header: { segment, volumeId, firstSequence, seed } }
 }
 
@@ -86,21 +88,22 @@ export function createSegment(
 ): { fd: number; header: SegmentHeader } {
   const { bytes, header } = segmentHeaderOf(segment, volumeId, firstSequence)
   const path = join(directory, segmentName(segment))
-  disk.remove(path + newSuffix)
-  makeFile?.(path + newSuffix)
-  const fd = disk.open(path + newSuffix, makeFile === undefined ? 'make new' : 'writing')
+  const made = isKept('segment.aside') ? path + newSuffix : path
+  disk.remove(made)
+  makeFile?.(made)
+  const fd = disk.open(made, makeFile === undefined ? 'make new' : 'writing')
   try {
     disk.write(fd, bytes, 0)
     faultPoint('journal.segment.written')
-    disk.sync(fd)
+    if (isKept('segment.synced')) disk.sync(fd)
     faultPoint('journal.segment.synced')
-    disk.rename(path + newSuffix, path)
+    disk.rename(made, path)
     faultPoint('journal.segment.renamed')
-    disk.syncDirectory(directory)
+    if (isKept('segment.named')) disk.syncDirectory(directory)
     faultPoint('journal.segment.durable')
   } catch (error) {
     disk.close(fd)
-    disk.remove(path + newSuffix)
+    disk.remove(made)
     throw error
   }
   return { fd, header }
@@ -132,11 +135,14 @@ export function readSegmentHeader(
   segment: number,
   volumeId: string,
 ): SegmentHeader {
-  const seed = crc32cOf(bytes, 0, at.crc, 0)
+  const crc = crc32cOf(bytes, 0, at.crc, 0)
+  const seed = isKept('segment.seed') ? crc : 0
+  const read = { segment, volumeId, firstSequence: readU64le(bytes, at.firstSequence), seed }
+  if (!isKept('segment.header')) return read
   const isOurs = isWhole && bytes.subarray(0, magic.length).equals(magic)
   if (!isOurs) throw damagedJournal(path, 0, 'not a journal segment')
   // Of every format the header's first 64 bytes end with this checksum.
-  if (bytes.readUInt32LE(at.crc) !== seed) throw damagedJournal(path, 0, 'header checksum')
+  if (bytes.readUInt32LE(at.crc) !== crc) throw damagedJournal(path, 0, 'header checksum')
   const format = bytes.readUInt32LE(at.format)
   if (format > journalFormat) {
     throw new Failure(
@@ -148,7 +154,7 @@ export function readSegmentHeader(
   if (foundId.replace(/\0+$/, '') !== volumeId || bytes.readUInt32LE(at.segment) !== segment) {
     throw damagedJournal(path, 0, 'belongs to another volume or place')
   }
-  return { segment, volumeId, firstSequence: readU64le(bytes, at.firstSequence), seed }
+  return read
 }
 
 export function damagedJournal(path: string, offset: number, what: string): Failure {

@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { faultPoint } from '../base/fault-point.js'
 import type { ReplacedFile } from '../base/fault-points.js'
+import { isKept } from '../base/rules.js'
 import type { Disk } from './disk.js'
 import { codeOf, isFull, temporarySuffix } from './durable-file.js'
 
@@ -30,7 +31,7 @@ export function replaceInPlace(
   // Which of the two is the file in use may be known in memory alone, if a process was killed before this one.
   if (!settled.has(path)) disk.syncDirectory(directory)
   settled.delete(path)
-  const fd = openSpare(disk, spare)
+  const fd = openSpare(disk, isKept('file.aside') ? spare : path)
   try {
     setAsideIfRoom(disk, fd, bytes.length + spareSlackBytes)
     const excess = disk.sizeOf(fd) - bytes.length
@@ -38,18 +39,18 @@ export function replaceInPlace(
     const padded = excess > 0 && excess <= paddingBytesMax ? excess : 0
     disk.write(fd, Buffer.concat([bytes, Buffer.alloc(padded, padding)]), 0)
     faultPoint(`file.${name}.written`)
-    disk.sync(fd)
+    if (isKept('file.synced')) disk.sync(fd)
   } finally {
     disk.close(fd)
   }
   faultPoint(`file.${name}.synced`)
-  const isKept = disk.exchange(spare, path)
-  if (!isKept) disk.rename(spare, path)
+  const isOldKept = isKept('file.aside') && disk.exchange(spare, path)
+  if (!isOldKept && isKept('file.aside')) disk.rename(spare, path)
   faultPoint(`file.${name}.renamed`)
-  disk.syncDirectory(directory)
+  if (isKept('file.named')) disk.syncDirectory(directory)
   settled.add(path)
   faultPoint(`file.${name}.durable`)
-  prepareSpare(disk, spare, bytes.length + spareSlackBytes, isKept)
+  prepareSpare(disk, spare, bytes.length + spareSlackBytes, isOldKept)
 }
 
 /** By disk, the files whose names are on it as they are in memory. */

@@ -4,6 +4,7 @@ import { Failure } from '../base/failure.js'
 import { faultPoint } from '../base/fault-point.js'
 import type { ChunkIndex, Label, ObjectId } from '../base/ids.js'
 import type { ReadPlan } from '../base/read-plan.js'
+import { isKept } from '../base/rules.js'
 import { Change } from './change.js'
 import { ChangeWriter } from './change-writer.js'
 import type { Disk } from './disk.js'
@@ -33,6 +34,8 @@ export interface VolumeStoreOptions {
   /** STORE/volumes/<id>, made if missing. */
   directory: string
   durability: Durability
+  /** There are snapshots: a volume that lost its journal is refused, not begun anew. */
+  hasPast?: boolean
   disk?: Disk
   /** The directory's name in messages. */
   shownAs?: string
@@ -141,7 +144,15 @@ export class VolumeStore {
       try {
         if (options.repairing === undefined) refuseHalfRepaired(disk, directory)
         const sessions = Sessions.open(disk, directory, bootId)
-        const recovered = recover(disk, directory, volumeId, bootId, sessions, options.repairing)
+        const recovered = recover(
+          disk,
+          directory,
+          volumeId,
+          bootId,
+          sessions,
+          options.hasPast ?? false,
+          options.repairing,
+        )
         return new VolumeStore(disk, options, volumeId, bootId, lock, recovered, sessions)
       } catch (error) {
         lock.release()
@@ -347,10 +358,10 @@ export class VolumeStore {
     // What there is no room for is applied when the volume is opened again.
     this.#writer.tryIndexPending()
     faultPoint('close.indexed')
-    this.flush()
+    if (isKept('close.journal-synced')) this.flush()
     const { sequence } = this.#journal.position
     this.#index.close()
-    this.#syncFile(join(this.#indexDirectory, dataName))
+    if (isKept('close.index-synced')) this.#syncFile(join(this.#indexDirectory, dataName))
     faultPoint('close.synced')
     this.#noteState(sequence)
   }
