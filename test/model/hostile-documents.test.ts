@@ -77,7 +77,9 @@ function changed(document: unknown): fc.Arbitrary<unknown> {
   })
   return fc.array(change, { minLength: 1, maxLength: 3 }).map((changes) => {
     let result: unknown = structuredClone(document)
-    for (const { path, how, value } of changes) {
+    for (const { path, how, value: drawn } of changes) {
+      // A copy: what is drawn more than once could come to stand in itself.
+      const value = structuredClone(drawn)
       if (path.length === 0) {
         if (how === 'exchange') result = value
         continue
