@@ -64,8 +64,10 @@ export class KillSubject {
     damageStore(this.#volume.store, { ...what, isTorn })
   }
 
+  /** After a last whole life nothing is amiss with what is kept. */
   async end(): Promise<void> {
     await this.live()
+    await this.#volume.succeed('check', '--data', this.#volume.origin)
     await this.#volume.destroy()
   }
 
