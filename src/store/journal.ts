@@ -169,8 +169,8 @@ export class Journal {
   /** All that was appended is on the disk when this returns. */
   sync(): void {
     this.#assertSound()
-    if (this.#background === undefined) return
     faultPoint('journal.sync.begun')
+    if (this.#background === undefined) return
     const result = this.#background.syncNow()
     if (result < 0) throw this.#poison(fsErrorOf(result, 'sync the journal'))
     this.#durableSequence = this.#sequence

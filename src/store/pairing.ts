@@ -47,8 +47,11 @@ export class Pairing {
     pairing.#data = checkedData(directory, file)
     const there = pairing.#readOrigin()
     const { token, next } = pairing.#data ?? {}
-    // Volumes of before have none; a crash may have come between the two.
-    if (token === undefined || there === undefined || there === token || there === next) {
+    // Volumes of before have none.
+    if (token === undefined || there === undefined || there === token) return pairing
+    if (there === next) {
+      // A crash came between the two. The next renewal must not forget what the origin has.
+      pairing.#data = { token: there, next: null }
       return pairing
     }
     throw new Failure(

@@ -50,14 +50,4 @@ result = shown + [open(live).read()]`,
     )
     expect(ok).toEqual(['through', 'beside it'])
   })
-
-  test('no snapshot is removed by rmdir', async () => {
-    const volume = await TestVolume.mounted()
-    const plain = (await volume.snapshot()).replace('@GMT-', '').replaceAll('.', '-')
-    const name = plain.replace(/^(\d+)-(\d+)-(\d+)-(\d+)-(\d+)-(\d+)$/, '$1-$2-$3_$4.$5.$6')
-    const rmdir = `os.rmdir(given['path'])`
-    const path = `${volume.live}/.snapshots/${name}`
-    expect(await volume.actor.python(rmdir, { path })).toEqual({ errno: 'EPERM' })
-    expect(await succeed('ls', [`${volume.live}/.snapshots`])).toContain(name)
-  })
 })

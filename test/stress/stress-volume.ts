@@ -84,7 +84,8 @@ export class StressVolume {
       isKilledNow = true
       this.#volume.kill()
     }
-    if (await this.#volume.tryMount()) {
+    const mounted = await this.#volume.tryMount()
+    if (mounted.code === 0) {
       this.#stage = 'running'
       await this.#survive(isKilled, () => this.#work(isKilled, isKilledAtRandom ? kill : undefined))
       if (!isKilled()) {
@@ -93,7 +94,7 @@ export class StressVolume {
         if (code === 0) this.#stage = 'unmounted'
         else if (!isKilled()) throw new Error(`unmount: ${stderr}`)
       }
-    } else if (!isKilled()) throw new Error('it could not be mounted')
+    } else if (!isKilled()) throw new Error(`mount: exit ${mounted.code}, ${mounted.stderr}`)
     if (isKilled()) await this.#bury()
     else if (this.#random.isLikely(0.5)) await this.#crew.drift()
     this.#count()

@@ -75,7 +75,11 @@ export class KillSubject {
     const segments = { BYGONE_SEGMENT_BYTES: String(segmentBytes) }
     this.#volume.variables = { ...faults.variables, ...segments }
     this.#stage = 'mounting'
-    if (!(await this.#volume.tryMount())) return
+    const mounted = await this.#volume.tryMount()
+    if (mounted.code !== 0) {
+      if (faults.hasKilled) return
+      throw new Error(`mount: exit ${mounted.code}, ${mounted.stderr}`)
+    }
     this.#stage = 'running'
     try {
       await this.oracle.recover(() => Promise.resolve())

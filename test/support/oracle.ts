@@ -86,7 +86,7 @@ export class Oracle {
   readonly #generator: OperationGenerator
   readonly #mirror: string
   readonly #kept: string
-  readonly #records: Record[] = []
+  #records: Record[] = []
   /** The last operations, newest last: a failure tells them. */
   readonly #story: string[] = []
   #actor: Actor
@@ -369,8 +369,9 @@ export class Oracle {
     }
   }
 
+  /** No matter whether it is there: a recovery that was killed is done again. */
   #drop(record: Record): void {
-    this.#records.splice(this.#records.indexOf(record), 1)
+    this.#records = this.#records.filter((each) => each !== record)
   }
 
   async #afterKill(): Promise<void> {

@@ -136,9 +136,9 @@ export class TestVolume {
     await this.succeed(...this.#mountArguments())
   }
 
-  /** Whether it was mounted. */
-  async tryMount(): Promise<boolean> {
-    return (await this.bygone(...this.#mountArguments())).code === 0
+  /** Mounts it, if it can. */
+  async tryMount(): Promise<CommandResult> {
+    return this.bygone(...this.#mountArguments())
   }
 
   async unmount(): Promise<void> {
