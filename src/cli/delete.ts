@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { deleteSnapshots, previewDeletion } from '../daemon/deletion.js'
 import { bytesText, printLine } from './output.js'
+import { revHelp, volumeOption } from './volume-option.js'
 
 export function deleteCommand(): Command {
   return new Command('delete')
@@ -10,16 +11,14 @@ export function deleteCommand(): Command {
       'Deletes the snapshots that REV stands for, all or none, and prints their names. They are gone at once; ' +
         'what only they needed is freed in the background (see `bygone gc`).',
     )
-    .argument('<rev...>', 'a name, tag, number (0: the newest), range or expression')
-    .option(
-      '-V, --volume <volume>',
-      'of which volume; default: the one around the working directory',
-    )
+    .argument('<rev...>', 'the snapshots')
+    .addOption(volumeOption())
     .option('--force', 'also those that are held')
     .option('--dry-run', 'only show which, and what would be freed')
     .addHelpText(
       'after',
-      `
+      `${revHelp}
+
 Examples:
   bygone delete @GMT-2026.11.20-18.00.00
   bygone delete before-upgrade --volume docs

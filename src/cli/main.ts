@@ -3,11 +3,13 @@ import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { Failure } from '../base/failure.js'
 import { checkCommand } from './check.js'
+import { completeCommand, completionCommand } from './completion.js'
 import { deleteCommand } from './delete.js'
 import { gcCommand } from './gc.js'
 import { expireCommand } from './expire.js'
 import { holdCommand, releaseCommand } from './hold.js'
 import { listCommand } from './list.js'
+import { manCommand } from './man.js'
 import { memoCommand } from './memo.js'
 import { mountCommand } from './mount.js'
 import { printNote } from './output.js'
@@ -67,9 +69,12 @@ VOLUME is a name, an origin, a mount point, or any path inside one. Exit codes: 
     statusCommand(),
     checkCommand(),
     sambaCommand(),
+    completionCommand(),
+    manCommand(),
   ]) {
     bygone.addCommand(command)
   }
+  bygone.addCommand(completeCommand(), { hidden: true })
   for (const command of withSubcommands(bygone)) {
     command
       .exitOverride()
