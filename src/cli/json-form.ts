@@ -1,4 +1,5 @@
 import type { SnapshotSummary, VolumeSummary } from '../daemon/control-protocol.js'
+import type { Share } from '../daemon/snapshot-shares.js'
 
 /*
  * What --json prints, drawn in JSON.md. A field may be added at any time; if one goes or changes its meaning,
@@ -9,12 +10,16 @@ export function volumesForm(volumes: readonly VolumeSummary[]) {
   return { format: 'bygone-volumes', version: 1, volumes: volumes.map(volumeForm) }
 }
 
-export function snapshotsForm(volume: VolumeSummary, snapshots: readonly SnapshotSummary[]) {
+export function snapshotsForm<Snapshot extends SnapshotSummary>(
+  volume: VolumeSummary,
+  snapshots: readonly Snapshot[],
+  formOf: (snapshot: Snapshot) => object = snapshotForm,
+) {
   return {
     format: 'bygone-snapshots',
     version: 1,
     volume: volumeForm(volume),
-    snapshots: snapshots.map(snapshotForm),
+    snapshots: snapshots.map((each) => formOf(each)),
   }
 }
 
@@ -25,4 +30,9 @@ export function volumeForm(summary: VolumeSummary) {
 
 export function snapshotForm({ name, plainName, time, memo, tags, isHeld }: SnapshotSummary) {
   return { name, plainName, time, memo, tags, held: isHeld }
+}
+
+export function sharedSnapshotForm(snapshot: SnapshotSummary & Share) {
+  const { changedBytes, changedElements, uniqueBytes } = snapshot
+  return { ...snapshotForm(snapshot), changedBytes, changedElements, uniqueBytes }
 }

@@ -1,10 +1,12 @@
 import { Command, Option } from 'commander'
 import type { SnapshotSummary, VolumeSummary } from '../daemon/control-protocol.js'
-import { listVolumes, volumePast, withVolume } from '../daemon/listing.js'
+import { listVolumes, sharesOfSnapshots, volumePast, withVolume } from '../daemon/listing.js'
 import { chooseSnapshots } from '../daemon/revision-choice.js'
-import { snapshotsForm, volumesForm } from './json-form.js'
+import type { Share } from '../daemon/snapshot-shares.js'
+import { unknownShare } from '../daemon/snapshot-shares.js'
+import { sharedSnapshotForm, snapshotsForm, volumesForm } from './json-form.js'
 import { lineTemplate } from './line-template.js'
-import { outputWidth, printJson, printLine, styled } from './output.js'
+import { bytesText, outputWidth, printJson, printLine, styled } from './output.js'
 import { table } from './table.js'
 import { revHelp } from './volume-option.js'
 import { when } from './when.js'
@@ -12,7 +14,11 @@ import { when } from './when.js'
 interface ListFlags {
   json?: true
   format?: string
+  wait?: true
 }
+
+/** A snapshot, and what it is answerable for, as far as that is known. */
+type Listed = SnapshotSummary & Share
 
 export function listCommand(): Command {
   return new Command('list')
@@ -21,10 +27,14 @@ export function listCommand(): Command {
     .description(
       'Without VOLUME: the volumes of every store that is in use, and the one around the ' +
         'working directory. With VOLUME: its snapshots, the newest last, or those that REV ' +
-        'stands for, in its order; it need not be mounted.',
+        'stands for, in its order; it need not be mounted. CHANGED: what was kept of that which is ' +
+        'no longer as in the snapshot before (the old data of what was overwritten or removed). UNIQUE: what ' +
+        'is kept for this one alone: what deleting it would free. Of a mounted volume only, and - ' +
+        'for what is not counted yet.',
     )
     .argument('[volume]', 'its name, origin, mount point, or any path inside')
     .argument('[rev...]', 'only these snapshots')
+    .option('--wait', 'until all is counted')
     .option('--json', 'as JSON, for programs')
     .addOption(
       new Option(
@@ -54,7 +64,9 @@ async function list(volume: string | undefined, revs: string[], flags: ListFlags
       const past = await volumePast(found)
       const { snapshots } = past
       const chosen = revs.length === 0 ? snapshots : chooseSnapshots(revs, snapshots, new Date())
-      printSnapshots(past.volume, chosen, flags)
+      const shares = await sharesOfSnapshots(found, flags.wait === true)
+      const listed = chosen.map((each) => ({ ...each, ...(shares.get(each.name) ?? unknownShare) }))
+      printSnapshots(past.volume, listed, flags)
     })
   }
 }
@@ -83,15 +95,18 @@ function printVolumes(volumes: readonly VolumeSummary[], { json, format }: ListF
   printTable(['VOLUME', 'SNAPSHOTS', 'NEWEST', 'MOUNTED ON'], rows)
 }
 
-const snapshotFields = ['name', 'plainName', 'time', 'timeSec', 'tags', 'held', 'memo'] as const
+const snapshotFields = [
+  ...['name', 'plainName', 'time', 'timeSec', 'tags', 'held', 'memo'],
+  ...['changedBytes', 'changedElements', 'uniqueBytes'],
+] as const
 
 function printSnapshots(
   volume: VolumeSummary,
-  snapshots: readonly SnapshotSummary[],
+  snapshots: readonly Listed[],
   { json, format }: ListFlags,
 ): void {
   if (json === true) {
-    printJson(snapshotsForm(volume, snapshots))
+    printJson(snapshotsForm(volume, snapshots, sharedSnapshotForm))
     return
   }
   if (format !== undefined) {
@@ -103,14 +118,21 @@ function printSnapshots(
     when(each.timeSec),
     each.name,
     each.isHeld ? 'held' : '',
+    sizeText(each.changedBytes),
+    sizeText(each.uniqueBytes),
     each.tags.join(' '),
     each.memo,
   ])
-  printTable(['WHEN', 'SNAPSHOT', 'HELD', 'TAGS', 'MEMO'], rows)
+  printTable(['WHEN', 'SNAPSHOT', 'HELD', 'CHANGED', 'UNIQUE', 'TAGS', 'MEMO'], rows)
 }
 
-function valuesOf(snapshot: SnapshotSummary): Record<(typeof snapshotFields)[number], string> {
+function sizeText(bytes: number | null): string {
+  return bytes === null ? '-' : bytesText(bytes)
+}
+
+function valuesOf(snapshot: Listed): Record<(typeof snapshotFields)[number], string> {
   const { name, plainName, time, timeSec, tags, isHeld, memo } = snapshot
+  const { changedBytes, changedElements, uniqueBytes } = snapshot
   return {
     name,
     plainName,
@@ -119,6 +141,9 @@ function valuesOf(snapshot: SnapshotSummary): Record<(typeof snapshotFields)[num
     tags: tags.join(','),
     held: isHeld ? 'held' : '',
     memo,
+    changedBytes: String(changedBytes ?? ''),
+    changedElements: String(changedElements ?? ''),
+    uniqueBytes: String(uniqueBytes ?? ''),
   }
 }
 

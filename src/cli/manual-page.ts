@@ -69,9 +69,9 @@ function argumentItem(argument: Argument): string[] {
 
 function optionItem(option: Option): string[] {
   const { flags, description, argChoices } = option
-  const defaultValue: unknown = option.defaultValue
+  const defaultValue = option.defaultValue as string | undefined
   const choices = argChoices === undefined ? '' : `: ${argChoices.join(' or ')}`
-  const usual = defaultValue === undefined ? '' : ` (default: ${String(defaultValue)})`
+  const usual = defaultValue === undefined ? '' : ` (default: ${defaultValue})`
   return ['.TP', `.B ${text(flags)}`, ...lines(`${description}${choices}${usual}`)]
 }
 

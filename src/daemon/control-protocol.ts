@@ -6,6 +6,7 @@ import { parseMountOrder } from './mount-order.js'
 import type { MountOrder } from './mount-order.js'
 import type { SnapshotChange, SnapshotEdit } from './snapshot-edit.js'
 import { tagActions } from './snapshot-edit.js'
+import type { Share } from './snapshot-shares.js'
 import type { SpaceReports } from './space-watch.js'
 
 /**
@@ -23,6 +24,7 @@ export type ControlRequest =
   | { command: 'delete'; volume: string; names: string[]; force: boolean }
   | { command: 'sweep'; volume: string }
   | { command: 'freed'; volume: string; names: string[] }
+  | { command: 'shares'; volume: string }
   | { command: 'volumes' }
   | { command: 'snapshots'; volume: string }
   | { command: 'status'; volume: string }
@@ -37,6 +39,7 @@ export interface ControlResults {
   delete: null
   sweep: SweepReport
   freed: { bytes: number }
+  shares: SharesReport
   volumes: VolumeSummary[]
   snapshots: SnapshotSummary[]
   status: VolumeStatus
@@ -102,6 +105,13 @@ export interface SweepReport {
   visited: number
 }
 
+/** Asked for again, until the end, by who wants to know all. */
+export interface SharesReport {
+  /** Nothing is being counted any more. */
+  isEnd: boolean
+  snapshots: ({ name: string } & Share)[]
+}
+
 export interface MountedReport {
   volume: string
   name: string
@@ -139,6 +149,7 @@ export function parseRequest(line: string): ControlRequest {
     case 'freed':
       return { command, volume: text(message, 'volume'), names: texts(message, 'names') }
     case 'sweep':
+    case 'shares':
       return { command, volume: text(message, 'volume') }
     case 'volumes':
       return { command }

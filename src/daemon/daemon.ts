@@ -9,6 +9,7 @@ import type { RetentionPolicy } from '../version/retention-policy.js'
 import type {
   ControlRequest,
   MountedReport,
+  SharesReport,
   SnapshotSummary,
   SweepReport,
   VolumeStatus,
@@ -43,6 +44,9 @@ import { VolumeThread } from './volume-thread.js'
 
 /** How long a daemon that was told to end waits for programs to leave its mounts. */
 const patienceMs = 2000
+
+/** How long a listing may take to count what snapshots hold. */
+const countMsMax = 100
 
 /** Work that must not overlap with other work of the same key, beside the ids of volumes. */
 const mounting = 'mounting'
@@ -106,6 +110,8 @@ export class Daemon {
           return await this.sweep(request.volume)
         case 'freed':
           return { bytes: this.freedBy(request.volume, request.names) }
+        case 'shares':
+          return await this.shares(request.volume)
         case 'volumes':
           return this.volumes()
         case 'snapshots':
@@ -231,6 +237,19 @@ export class Daemon {
   freedBy(id: string, names: readonly string[]): number {
     const chosen = this.#record(id).snapshots.filter(({ name }) => names.includes(name))
     return this.#volume(id).sweeper.freedBy(new Set(chosen.map(({ label }) => label)))
+  }
+
+  /** What each snapshot is answerable for, as far as it can be known in a moment. */
+  async shares(id: string): Promise<SharesReport> {
+    const { sweeper } = this.#volume(id)
+    const { isEnd, isCurrent } = await sweeper.count(countMsMax)
+    const { snapshots } = this.#record(id)
+    const labels = snapshots.map(({ label }) => label)
+    const shares = sweeper.shares(labels, isCurrent)
+    return {
+      isEnd,
+      snapshots: shares.map((share, at) => ({ name: snapshots[at]?.name ?? '', ...share })),
+    }
   }
 
   volumes(): VolumeSummary[] {

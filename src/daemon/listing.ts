@@ -5,6 +5,7 @@ import { Catalog } from '../store/catalog.js'
 import type { VolumeRecord } from '../store/catalog-data.js'
 import type { RetentionPolicy } from '../version/retention-policy.js'
 import type { SnapshotSummary, VolumeStatus, VolumeSummary } from './control-protocol.js'
+import type { Share } from './snapshot-shares.js'
 import { directoryBytes, snapshotSummary, volumeSummary } from './summaries.js'
 import { SpaceWatch } from './space-watch.js'
 import { findDaemons, findUnmounted, findVolume, staleFailure } from './volume-finder.js'
@@ -48,6 +49,23 @@ export async function volumePast(found: FoundVolume): Promise<VolumePast> {
     }
     case 'stale':
       throw staleFailure(found.entry)
+  }
+}
+
+/**
+ * By the names of the snapshots, what each is answerable for: of a mounted volume, as far as that is known in a
+ * moment; if `isComplete`, all of it, which may take a while.
+ */
+export async function sharesOfSnapshots(
+  found: FoundVolume,
+  isComplete: boolean,
+): Promise<Map<string, Share>> {
+  if (found.state !== 'mounted') return new Map()
+  const { client, summary } = found
+  for (;;) {
+    const report = await client.request<'shares'>({ command: 'shares', volume: summary.id })
+    if (isComplete && !report.isEnd) continue
+    return new Map(report.snapshots.map(({ name, ...share }) => [name, share]))
   }
 }
 

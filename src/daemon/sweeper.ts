@@ -3,6 +3,8 @@ import type { Label } from '../base/ids.js'
 import { SpaceUse } from '../store/space-use.js'
 import type { Log } from './daemon-log.js'
 import { failureOf } from './failure-of.js'
+import { sharesOf } from './snapshot-shares.js'
+import type { Share, Survey } from './snapshot-shares.js'
 import type { SweepProgress } from './thread-protocol.js'
 import type { VolumeThread } from './volume-thread.js'
 
@@ -23,7 +25,7 @@ export class Sweeper {
   /** The catalog's: nothing is left of what was deleted. */
   readonly #noteSwept: () => void
   /** As of the last pass. */
-  #use: { labels: readonly Label[]; bytes: SpaceUse } | undefined
+  #use: Survey | undefined
   #deletions = 0
   #isRunning = false
 
@@ -36,22 +38,35 @@ export class Sweeper {
   /** There is something to sweep. */
   start(): void {
     this.#deletions++
-    if (this.#isRunning) return
-    this.#isRunning = true
-    void this.#run().finally(() => {
-      this.#isRunning = false
-    })
+    this.#goOnInBackground()
   }
 
   /** A piece for somebody who waits; he asks until it is the end. */
   async goOn(): Promise<SweepProgress> {
-    const { progress } = await this.#piece(longPieceMs)
+    const { progress } = await this.#piece(longPieceMs, true)
     return progress
   }
 
-  /** What was kept for this snapshot alone, in bytes; undefined: no pass has been through since it was taken. */
-  uniqueBytes(label: Label): number | undefined {
-    return this.#use?.labels.includes(label) === true ? this.freedBy(new Set([label])) : undefined
+  /**
+   * Sees to it that `shares` is up to date, for about so long, with requests between; then the rest is done in the
+   * background.
+   */
+  async count(msMax: number): Promise<Pick<SweepProgress, 'isEnd' | 'isCurrent'>> {
+    const end = performance.now() + msMax
+    do {
+      const { progress } = await this.#piece(pieceMs, false)
+      if (progress.isEnd) return progress
+    } while (performance.now() < end)
+    this.#goOnInBackground()
+    return { isEnd: false, isCurrent: false }
+  }
+
+  /**
+   * The share of each of these snapshots, the ones there are, oldest first, as of the last pass; null where that
+   * can't tell. `isCurrent`: as `count` has just said.
+   */
+  shares(labels: readonly Label[], isCurrent: boolean): Share[] {
+    return sharesOf(labels, this.#use, isCurrent)
   }
 
   /** What would be freed by deleting these, as of the last pass. */
@@ -61,9 +76,17 @@ export class Sweeper {
     return bytes.freedBy((index) => labels.has(all[index] ?? (0 as Label)), all.length)
   }
 
+  #goOnInBackground(): void {
+    if (this.#isRunning) return
+    this.#isRunning = true
+    void this.#run().finally(() => {
+      this.#isRunning = false
+    })
+  }
+
   async #run(): Promise<void> {
     try {
-      while (!(await this.#piece(pieceMs)).isDone) await sleep(pauseMs)
+      while (!(await this.#piece(pieceMs, true)).isDone) await sleep(pauseMs)
     } catch (error) {
       // The volume was unmounted, or its store is full or failing: the next mount goes on.
       this.#log(failureOf(error, 'the sweep was broken off').message)
@@ -71,12 +94,18 @@ export class Sweeper {
   }
 
   /** `isDone`: and nothing was deleted meanwhile. */
-  async #piece(msMax: number): Promise<{ progress: SweepProgress; isDone: boolean }> {
+  async #piece(
+    msMax: number,
+    isForced: boolean,
+  ): Promise<{ progress: SweepProgress; isDone: boolean }> {
     const deletions = this.#deletions
-    const progress = await this.#thread.sweep(msMax)
+    const progress = await this.#thread.sweep(msMax, isForced)
     if (!progress.isEnd) return { progress, isDone: false }
     const { use } = progress
-    if (use !== undefined) this.#use = { labels: use.labels, bytes: SpaceUse.of(use.entries) }
+    // There was nothing to look for.
+    if (use === undefined) return { progress, isDone: true }
+    const { labels, countAtStart } = use
+    this.#use = { labels, countAtStart, bytes: SpaceUse.of(use.entries) }
     const isDone = deletions === this.#deletions
     if (isDone) this.#noteSwept()
     const { elementsFreed, bytesFreed, filesRemoved } = progress.counts

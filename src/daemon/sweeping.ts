@@ -3,11 +3,19 @@ import type { TreeVolume } from '../volume/tree-volume.js'
 import type { VolumeSweep } from '../volume/volume-sweep.js'
 import type { SweepProgress } from './thread-protocol.js'
 
+interface Pass {
+  sweep: VolumeSweep
+  countAtStart: number
+  changesAtStart: number
+}
+
 /** A volume's sweep, on its thread: in pieces, with requests between. */
 export class Sweeping {
   readonly #volume: TreeVolume
   readonly #onTouched: (node: OriginNode) => void
-  #pass: VolumeSweep | undefined
+  #pass: Pass | undefined
+  /** How much had been kept when the last whole pass began. */
+  #changesCounted: number | undefined
 
   /** `onTouched`: the live file's attributes have changed. */
   constructor(volume: TreeVolume, onTouched: (node: OriginNode) => void) {
@@ -18,19 +26,40 @@ export class Sweeping {
   /** Other snapshots are needed now: what has been looked at is to be looked at again. */
   restart(): void {
     this.#pass = undefined
+    this.#changesCounted = undefined
   }
 
-  /** For about so long: at least a step. */
-  goOn(msMax: number): SweepProgress {
-    const pass = (this.#pass ??= this.#volume.sweep())
+  /** For about so long: at least a step. If there is nothing new to find, only when `isForced`. */
+  goOn(msMax: number, isForced: boolean): SweepProgress {
+    if (!isForced && this.#pass === undefined && this.#isCurrent) {
+      return { isEnd: true, isCurrent: true, counts: {} }
+    }
+    const pass = (this.#pass ??= this.#begin())
+    const { sweep } = pass
     const end = performance.now() + msMax
     do {
-      pass.step()
-    } while (!pass.isEnd && performance.now() < end)
-    for (const node of pass.touched.splice(0)) this.#onTouched(node)
-    if (!pass.isEnd) return { isEnd: false, counts: pass.counts }
+      sweep.step()
+    } while (!sweep.isEnd && performance.now() < end)
+    for (const node of sweep.touched.splice(0)) this.#onTouched(node)
+    if (!sweep.isEnd) return { isEnd: false, isCurrent: false, counts: sweep.counts }
     this.#pass = undefined
-    const use = { labels: [...pass.labels], entries: pass.use.entries() }
-    return { isEnd: true, counts: pass.counts, use }
+    this.#changesCounted = pass.changesAtStart
+    const { countAtStart } = pass
+    const use = { labels: [...sweep.labels], countAtStart, entries: sweep.use.entries() }
+    return { isEnd: true, isCurrent: this.#isCurrent, counts: sweep.counts, use }
+  }
+
+  #begin(): Pass {
+    const sweep = this.#volume.sweep()
+    return { sweep, countAtStart: sweep.labels.length, changesAtStart: this.#changes }
+  }
+
+  get #isCurrent(): boolean {
+    return this.#changesCounted === this.#changes
+  }
+
+  /** What is kept is written to the journal first: as long as nothing is, it stays the same. */
+  get #changes(): number {
+    return this.#volume.store.stats().recordsWritten
   }
 }

@@ -36,8 +36,8 @@ export type ToVolumeThread =
   | { type: 'status'; id: number }
   /** These snapshots are no more (the catalog says so): answer `removed`. */
   | { type: 'remove'; id: number; names: string[]; labels: Label[] }
-  /** Go on with the sweep for about so long, or begin one; answer `swept`. */
-  | { type: 'sweep'; id: number; msMax: number }
+  /** Go on with the sweep for about so long, or begin one (if it would find nothing new: if `isForced`); answer `swept`. */
+  | { type: 'sweep'; id: number; msMax: number; isForced: boolean }
   /** There may be a quiet moment for work that no request should wait for. */
   | { type: 'idle' }
   /** How the thread's own `snapshot-wanted` or `deletion-wanted` ended. */
@@ -72,8 +72,13 @@ export interface SweepProgress {
   isEnd: boolean
   /** Elements and files looked at, and freed; bytes of data. */
   counts: Record<string, number>
-  /** At the end: the snapshots that there are, oldest first, and what is kept for which of them. */
-  use?: { labels: Label[]; entries: SpaceEntry[] }
+  /** What the last whole pass has found to be kept for whom is so still. */
+  isCurrent: boolean
+  /**
+   * At the end of a pass: the snapshots that there are, oldest first, how many of them there were when it
+   * began, and what is kept for which of them.
+   */
+  use?: { labels: Label[]; countAtStart: number; entries: SpaceEntry[] }
 }
 
 export interface ThreadStatus {

@@ -22,7 +22,7 @@ export interface VolumeServiceOptions {
   status: () => ThreadStatus
   /** These snapshots are no more. */
   remove: (labels: ReadonlySet<Label>, names: readonly string[]) => void
-  sweep: (msMax: number) => SweepProgress
+  sweep: (msMax: number, isForced: boolean) => SweepProgress
   /** Work that no request should wait for. */
   idle: () => void
   /** What a sync of the mount has set off is still on its way: see FlushMarker. `onWake` is called when it was carried out. */
@@ -86,9 +86,11 @@ export class VolumeService {
         this.#options.remove(new Set(message.labels), message.names)
         post({ type: 'removed', id: message.id })
         break
-      case 'sweep':
-        post({ type: 'swept', id: message.id, progress: this.#options.sweep(message.msMax) })
+      case 'sweep': {
+        const progress = this.#options.sweep(message.msMax, message.isForced)
+        post({ type: 'swept', id: message.id, progress })
         break
+      }
       case 'wanted-done':
         this.#wanted.set(keyOf(message.what, message.name), 'done')
         break

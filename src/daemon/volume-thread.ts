@@ -159,11 +159,11 @@ export class VolumeThread {
     return removed
   }
 
-  /** Sweeps for about so long. */
-  sweep(msMax: number): Promise<SweepProgress> {
+  /** Sweeps for about so long; unless `isForced`, only if there is something new to find. */
+  sweep(msMax: number, isForced: boolean): Promise<SweepProgress> {
     const id = ++this.#lastId
     const swept = this.#pending.expect<SweepProgress>(`swept ${id}`)
-    this.#send({ type: 'sweep', id, msMax })
+    this.#send({ type: 'sweep', id, msMax, isForced })
     return swept
   }
 

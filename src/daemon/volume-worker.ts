@@ -124,7 +124,7 @@ async function open(
       for (const name of names) forgetName(name as ByteString)
       sweeping.restart()
     },
-    sweep: (msMax) => sweeping.goOn(msMax),
+    sweep: (msMax, isForced) => sweeping.goOn(msMax, isForced),
     isCatchingUp: () => flushMarker.isCatchingUp,
   })
   const { takeSnapshot, deleteSnapshot } = service

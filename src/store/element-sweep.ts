@@ -41,7 +41,7 @@ interface Birth {
 const tables = [Table.names, Table.chunks, Table.attributes, Table.locations]
 
 /** What an element costs beside its key and value: the record around it, and the index's page. */
-const overheadBytes = 64
+export const overheadBytes = 64
 
 /**
  * One pass over all elements, in steps, between which the volume may do anything but delete a snapshot.
@@ -146,7 +146,7 @@ export class ElementSweep {
     const run = key[0] === Table.chunks ? runOf(key, value) : undefined
     if (first < end) {
       const bytes = key.length + value.length + overheadBytes + (run?.bytes ?? 0)
-      this.#use.add(first, end, bytes)
+      this.#use.add(first, end, bytes, 1)
       return
     }
     // Of what is damaged nobody knows whether it is what it says: it stays, for `check` to name.

@@ -88,7 +88,7 @@ export class VolumeSweep {
     const { unneeded, needed, isEnd } = this.#sweep.step(stepEntries)
     this.#unneeded.push(...unneeded)
     for (const { object, first, end } of needed) {
-      this.use.add(first, end, this.#retirement.bytesOf(object))
+      this.use.add(first, end, this.#retirement.bytesOf(object), 0)
     }
     this.#isThrough = isEnd
   }

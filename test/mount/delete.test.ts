@@ -165,3 +165,54 @@ for fd in (handles.pop('file'), handles.pop('directory')):
     expect(await volume.snapshots()).toEqual([])
   })
 })
+
+test('list tells what each snapshot has changed and holds alone, and deleting it frees that', async () => {
+  const volume = await TestVolume.mounted()
+  const MiB = 1 << 20
+  const run = async (lines: string) => {
+    const { errno } = await volume.actor.python(lines, { live: volume.live })
+    expect(errno).toBeUndefined()
+  }
+  await run(`
+for name, count in (('overwritten', 4), ('removed', 2)):
+    open(given['live'] + '/' + name, 'wb').write(os.urandom(count << 20))`)
+  const first = await volume.snapshot()
+  await run(`
+with open(given['live'] + '/overwritten', 'r+b') as file:
+    file.write(os.urandom(3 << 20))`)
+  await volume.snapshot()
+  await run(`os.unlink(given['live'] + '/removed')`)
+  await volume.snapshot()
+  const listed = async () => {
+    const format = '{changedBytes} {changedElements} {uniqueBytes}'
+    const lines = await volume.succeed('list', volume.live, '--wait', '--format', format)
+    return lines
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => line.split(' '))
+  }
+  const inMiB = (bytes = '') => (bytes === '' ? bytes : Math.round(Number(bytes) / MiB))
+  const rows = await listed()
+  expect(rows.map(([changed, , unique]) => [inMiB(changed), inMiB(unique)])).toEqual([
+    ['', 3],
+    [3, 0],
+    [2, 0],
+  ])
+  // Chunks of 64 KiB, the file's attributes; a name, and those of the file and of its directory.
+  expect(rows.map(([, elements]) => elements)).toEqual(['', '49', '3'])
+  const diskBytes = async () => {
+    const { stdout } = await volume.bygone('status', volume.live, '--json')
+    return (JSON.parse(stdout) as { storeBytes: number }).storeBytes
+  }
+  const before = await diskBytes()
+  await volume.succeed('delete', first, '-V', volume.live)
+  await volume.succeed('gc', volume.live)
+  expect(inMiB(String(before - (await diskBytes())))).toBe(3)
+  expect((await listed()).map(([changed, , unique]) => [inMiB(changed), inMiB(unique)])).toEqual([
+    ['', 2],
+    [2, 0],
+  ])
+  await volume.unmount()
+  const [, row = ''] = (await volume.succeed('list', volume.origin)).split('\n')
+  expect(row.split(/ {2,}/).slice(2, 4)).toEqual(['-', '-'])
+})

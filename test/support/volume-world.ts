@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
+import { lstatSync, mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { FsError } from '../../src/base/errno.js'
@@ -106,8 +106,18 @@ export class VolumeWorld {
     return readdirSync(join(this.origin, '.bygone', 'retired')).map((name) => parseInt(name, 16))
   }
 
-  /** Those that have labels: of what object, and the next lower label of the same address (0: none). */
-  elements(): { table: number; object: number; label: number; lower: number }[] {
+  /** What the files in the retired directory take on the disk. */
+  retiredBytes(): number {
+    const directory = join(this.origin, '.bygone', 'retired')
+    const stats = readdirSync(directory).map((name) => lstatSync(join(directory, name)))
+    return stats.reduce((sum, stat) => sum + stat.blocks * 512, 0)
+  }
+
+  /**
+   * Those that have labels: of what object, the next lower label of the same address (0: none), and how long key and
+   * value are together.
+   */
+  elements(): { table: number; object: number; label: number; lower: number; bytes: number }[] {
     this.#store?.indexPending()
     const found = []
     const index = realDisk.openIndex(join(this.#directory, 'store', 'index'))
@@ -122,6 +132,7 @@ export class VolumeWorld {
         object: Number(objectOfKey(key, 0)),
         label: Number(labelOfKey(key, key.length)),
         lower: isSame ? Number(labelOfKey(before, before.length)) : 0,
+        bytes: key.length + cursor.value.length,
       })
       before = key
       cursor.advance()

@@ -88,7 +88,7 @@ function service(
     status: () => ({ negotiated: {}, gauges: {} }),
     idle: () => log.push('idle'),
     remove: (labels) => log.push(['remove', ...labels]),
-    sweep: () => ({ isEnd: true, counts: {} }),
+    sweep: () => ({ isEnd: true, isCurrent: true, counts: {} }),
     isCatchingUp,
   })
   return { made, log }
