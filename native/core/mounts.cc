@@ -15,10 +15,11 @@ Result OpenFuse() {
 }
 
 Result MountFuse(int fuse_fd, const std::string& mount_point, const std::string& source,
-                 uint64_t flags, const std::string& options) {
+                 const std::string& type, uint64_t flags, const std::string& options) {
   std::string data = "fd=" + std::to_string(fuse_fd);
   if (!options.empty()) data += "," + options;
-  return ResultOf(::mount(source.c_str(), mount_point.c_str(), "fuse.bygone", flags, data.c_str()));
+  return ResultOf(
+      ::mount(source.c_str(), mount_point.c_str(), type.c_str(), flags, data.c_str()));
 }
 
 Result Umount(const std::string& mount_point, int flags) {

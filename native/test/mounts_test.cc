@@ -103,13 +103,15 @@ TEST("root mounts by itself") {
   const Result opened = OpenFuse();
   REQUIRE(opened >= 0);
   const UniqueFd fuse(static_cast<int>(opened));
-  CHECK_EQ(MountFuse(fuse.get(), dir.Path("mount"), "bygone-test", MS_NOSUID | MS_NODEV,
-                     "rootmode=40000,user_id=0,group_id=0"),
+  CHECK_EQ(MountFuse(fuse.get(), dir.Path("mount"), "bygone-test", "fuse.bygone",
+                     MS_NOSUID | MS_NODEV, "rootmode=40000,user_id=0,group_id=0"),
            0);
   CHECK(IsMounted(dir, "mount"));
   CHECK_EQ(Umount(dir.Path("mount"), MNT_DETACH), 0);
   CHECK_EQ(Umount(dir.Path("mount"), MNT_DETACH), -EINVAL);
-  CHECK_EQ(MountFuse(fuse.get(), dir.Path("mount"), "bygone-test", 0, "no_such_option"), -EINVAL);
+  CHECK_EQ(MountFuse(fuse.get(), dir.Path("mount"), "bygone-test", "fuse.bygone", 0,
+                     "no_such_option"),
+           -EINVAL);
 }
 
 TEST("a mount is synced only if it is the one that is meant") {

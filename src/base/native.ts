@@ -160,11 +160,12 @@ export interface Native {
   eventFd(): number
   signalEventFd(fd: number): number
   openFuse(): number
-  /** mount(2) of type fuse.bygone; options as in mount.fuse(8) without fd. */
+  /** mount(2) of that type (`fuse.bygone`); options as in mount.fuse(8) without fd. */
   mountFuse(
     fuseFd: number,
     mountPoint: string,
     source: string,
+    type: string,
     flags: number,
     options: string,
   ): number

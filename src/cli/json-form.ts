@@ -1,4 +1,6 @@
 import type { SnapshotSummary, VolumeSummary } from '../daemon/control-protocol.js'
+import type { Group } from '../daemon/group/group-file.js'
+import type { GroupPast } from '../daemon/group/group-past.js'
 import type { Share } from '../daemon/snapshot-shares.js'
 
 /*
@@ -20,6 +22,21 @@ export function snapshotsForm<Snapshot extends SnapshotSummary>(
     version: 1,
     volume: volumeForm(volume),
     snapshots: snapshots.map((each) => formOf(each)),
+  }
+}
+
+export function groupForm({ directory }: Group, { names, volumes }: GroupPast) {
+  return {
+    format: 'bygone-group-snapshots',
+    version: 1,
+    directory,
+    volumes: volumes.map(({ volume: { id, path }, past }) => ({
+      id,
+      path,
+      volume: volumeForm(past.volume),
+      snapshots: past.snapshots.map(snapshotForm),
+    })),
+    names,
   }
 }
 

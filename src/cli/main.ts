@@ -17,6 +17,7 @@ import { policyCommand } from './policy.js'
 import { sambaCommand } from './samba.js'
 import { showCommand } from './show.js'
 import { snapshotCommand } from './snapshot.js'
+import { startCommand } from './start.js'
 import { statusCommand } from './status.js'
 import { tagCommand } from './tag.js'
 import { treeCommand } from './tree.js'
@@ -53,6 +54,7 @@ VOLUME is a name, an origin, a mount point, or any path inside one. Exit codes: 
     )
   for (const command of [
     mountCommand(),
+    startCommand(),
     unmountCommand(),
     snapshotCommand(),
     deleteCommand(),

@@ -1,24 +1,33 @@
 import { Command } from 'commander'
 import type { VolumePast } from '../daemon/listing.js'
 import { volumePast, withVolume } from '../daemon/listing.js'
-import { snapshotsForm } from './json-form.js'
+import { groupSnapshots } from '../daemon/group/group-file.js'
+import type { Group } from '../daemon/group/group-file.js'
+import { groupPast } from '../daemon/group/group-past.js'
+import type { GroupPast } from '../daemon/group/group-past.js'
+import { groupAt } from '../daemon/group/group-paths.js'
+import { groupMeant, snapDirOption } from './group-options.js'
+import { groupForm, snapshotsForm } from './json-form.js'
 import { inOneLine, printJson, printLine } from './output.js'
 
 interface ShowFlags {
   all?: true
   json?: true
+  snapDir?: string
 }
 
 export function showCommand(): Command {
   return new Command('show')
-    .summary("number a volume's snapshots, the oldest first")
+    .summary('number the snapshots of a volume or a group, the oldest first')
     .description(
-      'Lists the snapshots in the form of docker-snap-volume; `list` tells more of each.',
+      'Lists the snapshots in the form of docker-snap-volume; `list` tells more of each. Of a group (--snap-dir, or ' +
+        'VOLUME_SNAP is set and no volume is named): those of all its volumes.',
     )
     .argument(
       '[volume]',
       'its name, origin or mount point; default: the one around the working directory',
     )
+    .addOption(snapDirOption())
     .option('-a, --all', 'also where they are, and how many are kept')
     .option('--json', 'as JSON, for programs: as `list` has it')
     .addHelpText(
@@ -26,28 +35,64 @@ export function showCommand(): Command {
       `
 Examples:
   bygone show /srv/docs
-  bygone show docs -a`,
+  bygone show docs -a
+  bygone show -a --snap-dir /srv/snap        of all that \`bygone start\` keeps there`,
     )
     .action(show)
 }
 
 async function show(volume: string | undefined, flags: ShowFlags): Promise<void> {
+  const directory = groupMeant(flags.snapDir, volume === undefined ? [] : [volume])
+  if (directory !== undefined) {
+    await showGroup(groupAt(directory), flags)
+    return
+  }
   const past = await withVolume(volume, volumePast)
   if (flags.json === true) printJson(snapshotsForm(past.volume, past.snapshots))
   else for (const line of shownLines(past, flags.all === true)) printLine(inOneLine(line))
 }
 
+async function showGroup(group: Group, { all, json }: ShowFlags): Promise<void> {
+  const past = await groupPast(group)
+  if (json === true) printJson(groupForm(group, past))
+  else for (const line of shownGroup(group, past, all === true)) printLine(inOneLine(line))
+}
+
 export function shownLines({ volume, snapshots, policy }: VolumePast, isAll: boolean): string[] {
-  const list = snapshots.map(({ name }, at) => `    ${at + 1}: ${name}`)
-  if (!isAll) return ['snapshot list:', ...list]
+  const names = snapshots.map(({ name }) => name)
+  if (!isAll) return listLines(names)
   return [
-    `snapshot path:    ${volume.mountPoint ?? '-'}`,
+    row('snapshot path', volume.mountPoint ?? '-'),
     'data path:',
     `    ${volume.origin} -> [snapshot path]/@GMT-YYYY.MM.DD-hh.mm.ss`,
     // Nothing takes snapshots by itself yet.
-    'cron setting:    -',
-    `snapshot max:    ${policy?.snapshotsMax ?? '-'}`,
-    'snapshot list:',
-    ...list,
+    row('cron setting', '-'),
+    row('snapshot max', policy?.snapshotsMax ?? '-'),
+    ...listLines(names),
   ]
+}
+
+export function shownGroup(group: Group, past: GroupPast, isAll: boolean): string[] {
+  if (!isAll) return listLines(past.names)
+  const most = past.volumes.map(({ past: { policy } }) => policy?.snapshotsMax ?? '-')
+  return [
+    row('snapshot path', groupSnapshots(group)),
+    'data path:',
+    ...group.volumes.map(
+      ({ id, path }) => `    ${path} -> [snapshot path]/@GMT-YYYY.MM.DD-hh.mm.ss/${id}`,
+    ),
+    row('cron setting', '-'),
+    // One, unless somebody has changed a volume's own policy.
+    row('snapshot max', [...new Set(most)].join(', ')),
+    ...listLines(past.names),
+  ]
+}
+
+function listLines(names: readonly string[]): string[] {
+  return ['snapshot list:', ...names.map((name, at) => `    ${at + 1}: ${name}`)]
+}
+
+/** As docker-snap-volume has it: the values in one column. */
+function row(heading: string, value: string | number): string {
+  return `${heading}:`.padEnd(18) + String(value)
 }

@@ -1,12 +1,16 @@
 import { Command } from 'commander'
 import type { ControlClient } from '../daemon/control-client.js'
+import { snapshotGroup } from '../daemon/group/group-past.js'
+import { groupAt } from '../daemon/group/group-paths.js'
 import { findMounted } from '../daemon/volume-finder.js'
 import type { MountedVolumeFound } from '../daemon/volume-finder.js'
+import { groupMeant, snapDirOption } from './group-options.js'
 import { printLine } from './output.js'
 
 interface SnapshotFlags {
   memo?: string
   tag?: string[]
+  snapDir?: string
 }
 
 export function snapshotCommand(): Command {
@@ -14,12 +18,14 @@ export function snapshotCommand(): Command {
     .summary('take a snapshot of a volume, or of several at one instant')
     .description(
       'Prints the name of the new snapshot, a line for each volume. Volumes that share a store ' +
-        'are cut at one instant and get the same name.',
+        'are cut at one instant and get the same name. Of a group (--snap-dir, or VOLUME_SNAP is set and ' +
+        'no volume is named) all are cut at one instant, and the one name is printed.',
     )
     .argument(
       '[volumes...]',
       'names, origins or mount points; default: the one around the working directory',
     )
+    .addOption(snapDirOption())
     .option('-m, --memo <text>', 'a note that `bygone list` shows')
     .option('--tag <tag>', 'a name for it below .snapshots/; may be repeated', collect)
     .addHelpText(
@@ -38,6 +44,11 @@ function collect(tag: string, tags: string[] | undefined): string[] {
 }
 
 async function snapshot(volumes: string[], flags: SnapshotFlags): Promise<void> {
+  const directory = groupMeant(flags.snapDir, volumes)
+  if (directory !== undefined) {
+    printLine(await snapshotGroup(groupAt(directory), flags.memo ?? '', flags.tag ?? []))
+    return
+  }
   const found: MountedVolumeFound[] = []
   try {
     // All are found before any is cut: a mistyped name takes no snapshot of the others.

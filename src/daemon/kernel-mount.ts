@@ -6,8 +6,10 @@ import { Failure } from '../base/failure.js'
 import type { Native } from '../base/native.js'
 import { O } from '../base/open-flags.js'
 import type { MountOrder } from './mount-order.js'
+import { fuseType, groupType } from './mount-table.js'
 import type { MountEntry } from './mount-table.js'
 
+const MS_RDONLY = 1
 const MS_NOSUID = 2
 const MS_NODEV = 4
 const MNT_FORCE = 1
@@ -47,16 +49,36 @@ export function mountKernel(native: Native, order: MountOrder): number {
   return isRoot ? mountAsRoot(native, order) : mountAsUser(native, order)
 }
 
+/** The same for the snapshots of a group, read-only. */
+export function mountGroupKernel(native: Native, directory: string): number {
+  if (isRoot) {
+    const flags = MS_RDONLY | MS_NOSUID | MS_NODEV
+    return mountByRoot(native, directory, 'bygone', groupType, flags)
+  }
+  const options = 'ro,nosuid,nodev,default_permissions,subtype=bygone-group,fsname=bygone'
+  return mountByUser(native, directory, options)
+}
+
 function mountAsRoot(native: Native, order: MountOrder): number {
   const { origin, mountPoint } = order
+  const flags = (order.allowSuid ? 0 : MS_NOSUID) | (order.allowDev ? 0 : MS_NODEV)
+  return mountByRoot(native, mountPoint, origin, fuseType, flags)
+}
+
+function mountByRoot(
+  native: Native,
+  mountPoint: string,
+  source: string,
+  type: string,
+  flags: number,
+): number {
   const fuseFd = native.openFuse()
   if (fuseFd < 0) throw fuseDeviceFailure(fsErrorOf(fuseFd, 'open /dev/fuse').code)
-  const flags = (order.allowSuid ? 0 : MS_NOSUID) | (order.allowDev ? 0 : MS_NODEV)
   const options = 'rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other'
   // By a descriptor: what was a directory when it was looked at may be a link by now, to anywhere.
   const place = native.openStraight(mountPoint, O.PATH | O.DIRECTORY)
   const by = `/proc/self/fd/${place}`
-  const result = place < 0 ? place : native.mountFuse(fuseFd, by, origin, flags, options)
+  const result = place < 0 ? place : native.mountFuse(fuseFd, by, source, type, flags, options)
   if (place >= 0) native.close(place)
   if (result >= 0) return fuseFd
   native.close(fuseFd)
@@ -76,11 +98,15 @@ function mountAsUser(native: Native, order: MountOrder): number {
     `fsname=${order.origin.replace(/[\\,]/g, '\\$&')}`,
     ...(order.allowOther ? ['allow_other'] : []),
   ].join(',')
-  const result = native.mountByFusermount(order.mountPoint, options)
+  return mountByUser(native, order.mountPoint, options)
+}
+
+function mountByUser(native: Native, mountPoint: string, options: string): number {
+  const result = native.mountByFusermount(mountPoint, options)
   if (result >= 0) return result
   const words = native.fusermountMessage().trim().split('\n').at(-1) ?? ''
   const reason = words === '' ? fsErrorOf(result, 'fusermount3').message : words
-  throw new Failure('failed', `could not mount on ${order.mountPoint}: ${reason}`)
+  throw new Failure('failed', `could not mount on ${mountPoint}: ${reason}`)
 }
 
 /**

@@ -15,6 +15,8 @@ export interface MountEntry {
 }
 
 export const fuseType = 'fuse.bygone'
+/** The snapshots of several volumes in one tree: no volume. */
+export const groupType = 'fuse.bygone-group'
 
 /** In the kernel's order: of two mounts at one point, the later one is on top. */
 export function parseMountTable(text: string): MountEntry[] {

@@ -17,7 +17,7 @@ export class FileLock {
   }
 
   /** `what` is held: 'the volume ...'. Throws Failure('failed') if another holds it. */
-  static acquire(disk: Disk, path: string, what: string): FileLock {
+  static acquire(disk: Disk, path: string, what: string, advice = unmountAdvice): FileLock {
     let fd
     try {
       fd = disk.open(path, 'make')
@@ -25,7 +25,7 @@ export class FileLock {
       throw failureOfSystem(error, `open ${path}`)
     }
     try {
-      if (!disk.lock(fd)) throw inUse(what, readAll(disk, fd).toString('latin1').trim())
+      if (!disk.lock(fd)) throw inUse(what, readAll(disk, fd).toString('latin1').trim(), advice)
       writeHolder(disk, fd)
     } catch (error) {
       disk.close(fd)
@@ -41,12 +41,11 @@ export class FileLock {
   }
 }
 
-function inUse(what: string, holder: string): Failure {
+const unmountAdvice = 'unmount it there first (bygone unmount), or wait'
+
+function inUse(what: string, holder: string, advice: string): Failure {
   const by = /^\d+$/.test(holder) ? `process ${holder}` : 'another process'
-  return new Failure(
-    'failed',
-    `${what} is in use by ${by}; unmount it there first (bygone unmount), or wait`,
-  )
+  return new Failure('failed', `${what} is in use by ${by}; ${advice}`)
 }
 
 /**

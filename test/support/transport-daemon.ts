@@ -21,7 +21,14 @@ if (fuseFd >= 0) {
   const mountOptions = 'rootmode=40000,user_id=0,group_id=0,default_permissions,allow_other'
   const source = 'bygone-test-memory'
   checked(
-    native().mountFuse(fuseFd, mountPoint, source, MS_NOSUID | MS_NODEV, mountOptions),
+    native().mountFuse(
+      fuseFd,
+      mountPoint,
+      source,
+      'fuse.bygone',
+      MS_NOSUID | MS_NODEV,
+      mountOptions,
+    ),
     'mount',
   )
 }
