@@ -84,6 +84,9 @@ export const faultPoints = {
   'snapshot.cut': 'the thread works for the new snapshot; nobody was told',
   'snapshot.done': 'the snapshot is taken; the command has no answer yet',
 
+  'schedule.due': 'a snapshot is due by a schedule; nothing is done about it yet',
+  'schedule.failed': 'the catalog says why a scheduled snapshot could not be taken',
+
   'preserve.chunks.begun': 'chunks are about to be copied into the journal',
   'preserve.chunks.kept': 'chunks are in the journal; nobody may overwrite them yet',
   'preserve.chunks.free': 'chunks may be overwritten in place',

@@ -15,6 +15,7 @@ import { mountCommand } from './mount.js'
 import { printNote } from './output.js'
 import { policyCommand } from './policy.js'
 import { sambaCommand } from './samba.js'
+import { scheduleCommand } from './schedule.js'
 import { showCommand } from './show.js'
 import { snapshotCommand } from './snapshot.js'
 import { startCommand } from './start.js'
@@ -68,6 +69,7 @@ VOLUME is a name, an origin, a mount point, or any path inside one. Exit codes: 
     releaseCommand(),
     policyCommand(),
     expireCommand(),
+    scheduleCommand(),
     statusCommand(),
     checkCommand(),
     sambaCommand(),

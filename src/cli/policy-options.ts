@@ -2,7 +2,14 @@ import { InvalidArgumentError } from 'commander'
 import type { KeptPeriod, RetentionPolicy, TagPriority, TagRule } from '../daemon/policy-edit.js'
 import { emptyPolicy } from '../daemon/policy-edit.js'
 
-const intervalsSec: Record<string, number> = { '': 1, s: 1, m: 60, h: 3600, d: 86400, w: 604800 }
+export const intervalsSec: Record<string, number> = {
+  '': 1,
+  s: 1,
+  m: 60,
+  h: 3600,
+  d: 86400,
+  w: 604800,
+}
 const byteUnits = ['', 'K', 'M', 'G', 'T', 'P']
 
 export type Given<Value> = Value | 'none'
@@ -78,19 +85,6 @@ export function byteCount(text: string): Given<number> {
     throw new InvalidArgumentError('it must be a size such as 500M or 10G, or none.')
   }
   return bytes
-}
-
-/** As it is written on a command line. */
-export function intervalText(sec: number): string {
-  for (const [unit, unitSec] of [
-    ['w', 604800],
-    ['d', 86400],
-    ['h', 3600],
-    ['m', 60],
-  ] as const) {
-    if (sec % unitSec === 0) return `${sec / unitSec}${unit}`
-  }
-  return `${sec}s`
 }
 
 /** As it is written on a command line: without loss. */

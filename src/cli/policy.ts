@@ -4,6 +4,7 @@ import { native } from '../base/native.js'
 import { volumePast, withVolume } from '../daemon/listing.js'
 import { checkPolicyTags, keptPeriods, parsePolicy } from '../daemon/policy-edit.js'
 import type { KeptPeriod, RetentionPolicy } from '../daemon/policy-edit.js'
+import { durationText } from '../daemon/schedule-edit.js'
 import { editVolume } from '../daemon/volume-edit.js'
 import { volumeForm } from './json-form.js'
 import { printJson, printLine } from './output.js'
@@ -12,7 +13,6 @@ import {
   sizeText,
   changedPolicy,
   count,
-  intervalText,
   tagPriority,
   tagRule,
   type Given,
@@ -130,7 +130,7 @@ export function policyLines(policy: RetentionPolicy | null): string[] {
   return [
     ...(snapshotsMax === null ? [] : [`--max ${snapshotsMax}`]),
     ...keeps.map((period) => `--keep-${period} ${keep[period]}`),
-    ...tags.map((rule) => `--tag ${rule.tag}:${intervalText(rule.intervalSec)}:${rule.keep}`),
+    ...tags.map((rule) => `--tag ${rule.tag}:${durationText(rule.intervalSec)}:${rule.keep}`),
     ...(freeBytesMin === null ? [] : [`--min-free ${sizeText(freeBytesMin)}`]),
     ...priorities.map(({ tag, priority }) => `--priority ${tag}=${priority}`),
     `--zone ${zone}`,

@@ -2,6 +2,8 @@ import { Command } from 'commander'
 import { byteSizeText } from '../base/byte-size.js'
 import type { VolumeStatus } from '../daemon/control-protocol.js'
 import { volumeStatus } from '../daemon/listing.js'
+import { timingText } from '../daemon/schedule-edit.js'
+import type { ScheduleReport } from '../daemon/schedule-report.js'
 import type { SpaceReport } from '../daemon/space-watch.js'
 import { inOneLine, printJson, printLine } from './output.js'
 
@@ -32,8 +34,13 @@ async function status(volume: string | undefined, flags: { json?: true }): Promi
 
 /** `field: value`, a line each; what is made of several goes below its heading. */
 function describe(shown: VolumeStatus): string[] {
-  const { space, warnings, ...plain } = shown
-  const said: Record<string, unknown> = { ...plain, space: describeSpace(space) }
+  const { space, warnings, schedules, ...plain } = shown
+  const runs = Object.fromEntries(schedules.map((each) => [each.name, scheduleText(each)]))
+  const said: Record<string, unknown> = {
+    ...plain,
+    space: describeSpace(space),
+    ...(schedules.length === 0 ? {} : { schedules: runs }),
+  }
   return [...fieldsOf(said), ...warnings.map((warning) => row('warning', warning))]
 }
 
@@ -42,6 +49,12 @@ function describeSpace({ store, origin }: VolumeStatus['space']): Record<string,
     ...(store === undefined ? {} : { store: spaceText(store) }),
     ...(origin === undefined ? {} : { origin: spaceText(origin) }),
   }
+}
+
+/** `0 3 * * * UTC; next …; last …`. */
+function scheduleText({ timing, next, lastGood, failures, lastFailure }: ScheduleReport): string {
+  const failed = failures > 0 ? `; failed ${failures} x, ${lastFailure?.message ?? ''}` : ''
+  return `${timingText(timing)}; next ${next ?? '-'}; last ${lastGood ?? '-'}${failed}`
 }
 
 /** `12 GiB of 100 GiB free, 6000 of 65536 inodes; low below 1.0 GiB`. */

@@ -4,6 +4,9 @@ import type { RetentionPolicy } from '../version/retention-policy.js'
 import { parsePolicy } from './policy-edit.js'
 import { parseMountOrder } from './mount-order.js'
 import type { MountOrder } from './mount-order.js'
+import { parseScheduleRule } from './schedule-edit.js'
+import type { ScheduleRule } from './schedule-edit.js'
+import type { ScheduleReport } from './schedule-report.js'
 import type { SnapshotChange, SnapshotEdit } from './snapshot-edit.js'
 import { tagActions } from './snapshot-edit.js'
 import type { Share } from './snapshot-shares.js'
@@ -21,6 +24,9 @@ export type ControlRequest =
   | ({ command: 'edit'; volume: string } & SnapshotEdit)
   | { command: 'set-policy'; volume: string; policy: RetentionPolicy | null }
   | { command: 'policy'; volume: string }
+  | { command: 'add-schedule'; volume: string; rule: ScheduleRule; replace: boolean }
+  | { command: 'remove-schedules'; volume: string; names: string[] }
+  | { command: 'schedules'; volume: string }
   | { command: 'delete'; volume: string; names: string[]; force: boolean }
   | { command: 'sweep'; volume: string }
   | { command: 'freed'; volume: string; names: string[] }
@@ -36,6 +42,9 @@ export interface ControlResults {
   edit: null
   'set-policy': null
   policy: RetentionPolicy | null
+  'add-schedule': null
+  'remove-schedules': null
+  schedules: ScheduleReport[]
   delete: null
   sweep: SweepReport
   freed: { bytes: number }
@@ -82,6 +91,7 @@ export interface VolumeStatus extends VolumeSummary {
   space: SpaceReports
   /** What the user should do something about, a line each. */
   warnings: string[]
+  schedules: ScheduleReport[]
   /** The rest is known of mounted volumes only. */
   pid?: number
   transport?: string
@@ -91,6 +101,8 @@ export interface VolumeStatus extends VolumeSummary {
   negotiated?: Record<string, unknown>
   recovery?: Record<string, unknown>
   gauges?: Record<string, number>
+  /** In the live tree, since the newest snapshot; null: nobody knows. */
+  changesSinceSnapshot?: number | null
   log?: string
 }
 
@@ -162,7 +174,17 @@ export function parseRequest(line: string): ControlRequest {
       }
     case 'set-policy':
       return { command, volume: text(message, 'volume'), policy: parsePolicy(message['policy']) }
+    case 'add-schedule':
+      return {
+        command,
+        volume: text(message, 'volume'),
+        rule: parseScheduleRule(message['rule']),
+        replace: message['replace'] === true,
+      }
+    case 'remove-schedules':
+      return { command, volume: text(message, 'volume'), names: texts(message, 'names') }
     case 'policy':
+    case 'schedules':
     case 'snapshots':
     case 'status':
       return { command, volume: text(message, 'volume') }

@@ -1,3 +1,4 @@
+import { clockOfProcess } from '../base/clock.js'
 import { Failure } from '../base/failure.js'
 import type { Native } from '../base/native.js'
 import { ControlServer, DaemonEnding } from './control-server.js'
@@ -88,7 +89,7 @@ async function start(
       server.stopListening()
     },
     log,
-    now: () => new Date(),
+    clock: clockOfProcess(),
   })
   // Whoever comes early waits: what the first mount has made may yet be taken back.
   const started = new Deferred()

@@ -1,5 +1,6 @@
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
+import type { Clock } from '../base/clock.js'
 import { Failure } from '../base/failure.js'
 import { faultPoint } from '../base/fault-point.js'
 import type { Label } from '../base/ids.js'
@@ -28,10 +29,13 @@ import { MountedVolume } from './mounted-volume.js'
 import { notesOfWriters } from './origin-writers.js'
 import { OriginDirectory } from './origin-directory.js'
 import { linkMountSocket, unlinkMountSocket } from './runtime-directory.js'
+import { scheduleReports } from './schedule-report.js'
+import { Scheduler } from './scheduler.js'
 import { applyEdit } from './snapshot-edit.js'
 import type { SnapshotEdit } from './snapshot-edit.js'
 import { Sweeper } from './sweeper.js'
 import { takeSnapshots } from './snapshots.js'
+import type { CutVolume, SnapshotWords } from './snapshots.js'
 import { SpaceWatch } from './space-watch.js'
 import type { WatchedPlace } from './space-watch.js'
 import type { StoreDirectory } from './store-directory.js'
@@ -39,6 +43,7 @@ import { directoryBytes, snapshotSummary, volumeSummary } from './summaries.js'
 import type { Wanted } from './thread-protocol.js'
 import { Undo } from './undo.js'
 import { volumeFor } from './volume-choice.js'
+import { applyVolumeEdit } from './volume-edit.js'
 import type { ThreadEnd } from './volume-thread.js'
 import { VolumeThread } from './volume-thread.js'
 
@@ -60,7 +65,7 @@ export interface DaemonOptions {
   /** Takes the control socket away. May be called twice. */
   stopListening: () => void
   log: Log
-  now: () => Date
+  clock: Clock
 }
 
 /** One store and its mounted volumes. It ends when the last of them does. */
@@ -71,6 +76,7 @@ export class Daemon {
   readonly #options: DaemonOptions
   readonly #mounted = new Map<string, MountedVolume>()
   readonly #locks = new KeyLocks()
+  readonly #scheduler: Scheduler
   #isMounting = false
   #isClean = true
   #isEnding = false
@@ -78,6 +84,15 @@ export class Daemon {
 
   constructor(options: DaemonOptions) {
     this.#options = options
+    const { clock, log } = options
+    this.#scheduler = new Scheduler({
+      catalog: options.store.catalog,
+      clock,
+      log,
+      mounted: () => [...this.#mounted.keys()],
+      isChanged: (id) => this.#isChanged(id),
+      take: (cuts) => this.#cut(cuts, { memo: '', tags: [] }),
+    })
     this.ended = new Promise((resolve) => {
       this.#end = resolve
     })
@@ -103,6 +118,12 @@ export class Daemon {
           return null
         case 'policy':
           return this.#record(request.volume).policy
+        case 'add-schedule':
+        case 'remove-schedules':
+          await this.editSchedules(request)
+          return null
+        case 'schedules':
+          return scheduleReports(this.#record(request.volume), this.#options.clock.now())
         case 'delete':
           await this.delete(request.volume, request.names, request.force)
           return null
@@ -151,6 +172,7 @@ export class Daemon {
       throw error
     }
     this.#mounted.set(record.id, volume)
+    this.#scheduler.wake()
     // An index that was built anew has again what was swept.
     const isRebuilt = volume.opened.recovery['wasIndexRebuilt'] === true
     if (record.isUnswept || isRebuilt) volume.sweeper.start()
@@ -179,15 +201,26 @@ export class Daemon {
 
   /** The names of the new snapshots, in the order of the volumes, all cut at one instant. */
   async snapshot(ids: readonly string[], memo: string, tags: readonly string[]): Promise<string[]> {
+    return this.#cut(
+      ids.map((id) => ({ id })),
+      { memo, tags },
+    )
+  }
+
+  async #cut(
+    cuts: readonly Pick<CutVolume, 'id' | 'run'>[],
+    words: SnapshotWords,
+  ): Promise<string[]> {
+    const ids = cuts.map(({ id }) => id)
     return this.#locks.run([...ids, catalog], async () => {
-      const volumes = ids.map((id) => {
-        const volume = this.#volume(id)
+      const volumes = cuts.map((cut) => {
+        const volume = this.#volume(cut.id)
         const doubtful = volume.doubtful()
         const doubt = (label: Label) => volume.thread.doubt(doubtful, label)
-        return { id, thread: volume.thread, flush: () => volume.flush(), doubt }
+        return { ...cut, thread: volume.thread, flush: () => volume.flush(), doubt }
       })
-      const { store, now, log } = this.#options
-      const records = await takeSnapshots(store.catalog, volumes, { memo, tags }, now)
+      const { store, log } = this.#options
+      const records = await takeSnapshots(store.catalog, volumes, words, this.#now)
       faultPoint('snapshot.done')
       const names = records.map(({ name }) => name)
       log(`snapshot ${names.join(' ')} of ${ids.join(' ')}`)
@@ -212,6 +245,19 @@ export class Daemon {
       return Promise.resolve()
     })
     this.#options.log(`policy of ${id}: ${JSON.stringify(policy)}`)
+  }
+
+  async editSchedules(
+    edit: Extract<ControlRequest, { command: 'add-schedule' | 'remove-schedules' }>,
+  ): Promise<void> {
+    const { store, clock, log } = this.#options
+    await this.#locks.run([catalog], () => {
+      applyVolumeEdit(store.catalog, edit, clock.now())
+      return Promise.resolve()
+    })
+    const what = edit.command === 'add-schedule' ? JSON.stringify(edit.rule) : edit.names.join(' ')
+    log(`${edit.command} of ${edit.volume}: ${what}`)
+    this.#scheduler.wake()
   }
 
   /** The snapshots are gone from the mount when it resolves; what only they needed is freed in the background. */
@@ -264,7 +310,7 @@ export class Daemon {
     const record = this.#record(id)
     const { store } = this.#options
     const { order, mountedAt, opened, thread, space } = this.#volume(id)
-    const { negotiated, gauges } = await thread.status()
+    const { negotiated, gauges, changesSinceSnapshot } = await thread.status()
     const spaceReports = await space.look()
     return {
       ...this.#summary(record),
@@ -281,12 +327,15 @@ export class Daemon {
       negotiated,
       recovery: opened.recovery,
       gauges,
+      changesSinceSnapshot,
+      schedules: scheduleReports(record, this.#options.clock.now()),
     }
   }
 
   /** Unmounts everything, whoever uses it, and ends. */
   async shutDown(): Promise<void> {
     this.#isEnding = true
+    this.#scheduler.stop()
     // A mount under way is finished first: half done it could not be told from a stale one.
     await this.#locks.run([mounting], () => Promise.resolve())
     const ends = [...this.#mounted.values()].map(async (volume) => {
@@ -308,6 +357,18 @@ export class Daemon {
     if (!this.#isClean) return
     this.#isClean = false
     void this.shutDown()
+  }
+
+  readonly #now = (): Date => new Date(this.#options.clock.now())
+
+  /** What programs have changed in memory alone counts too: they must hand it over first. */
+  async #isChanged(id: string): Promise<boolean> {
+    const volume = this.#volume(id)
+    if (volume.doubtful().length > 0) return true
+    return this.#locks.run([id], async () => {
+      await volume.flush()
+      return (await volume.thread.status()).changesSinceSnapshot !== 0
+    })
   }
 
   async #mountAlone(order: MountOrder): Promise<MountedReport> {
@@ -345,7 +406,7 @@ export class Daemon {
     origin: OriginDirectory,
     cancel: AbortSignal | undefined,
   ): Promise<MountedVolume> {
-    const { native, store, log, now } = this.#options
+    const { native, store, log } = this.#options
     const { id, chunkBytes } = record
     const data = {
       originFd: origin.duplicate(),
@@ -383,7 +444,18 @@ export class Daemon {
       const sweeper = new Sweeper(thread, noteSwept, (line) => {
         volumeLog(line)
       })
-      const parts = { native, id, order, origin, thread, sweeper, opened, space, log, now }
+      const parts = {
+        native,
+        id,
+        order,
+        origin,
+        thread,
+        sweeper,
+        opened,
+        space,
+        log,
+        now: this.#now,
+      }
       return await MountedVolume.mount(parts, () => {
         refuseCancelled(cancel)
       })
@@ -421,11 +493,17 @@ export class Daemon {
     const isReused = [...this.#mounted.values()].some(({ entry }) => entry.device === device)
     const { runtimeDirectory, store } = this.#options
     if (!isReused) unlinkMountSocket(runtimeDirectory, device, store.key)
+    try {
+      store.catalog.writeNotes()
+    } catch (error) {
+      this.#options.log(failureOf(error, 'how schedules went was not noted').message)
+    }
   }
 
   #endIfIdle(): void {
     if (this.#mounted.size > 0 || this.#isMounting) return
     this.#isEnding = true
+    this.#scheduler.stop()
     // A successor finds its socket's name free when it gets the lock.
     this.#options.stopListening()
     this.#options.store.close()

@@ -4,6 +4,8 @@ import { Failure } from '../base/failure.js'
 import { Catalog } from '../store/catalog.js'
 import type { VolumeRecord } from '../store/catalog-data.js'
 import type { RetentionPolicy } from '../version/retention-policy.js'
+import { clockOfProcess } from '../base/clock.js'
+import { scheduleReports, type ScheduleReport } from './schedule-report.js'
 import type { SnapshotSummary, VolumeStatus, VolumeSummary } from './control-protocol.js'
 import type { Share } from './snapshot-shares.js'
 import { directoryBytes, snapshotSummary, volumeSummary } from './summaries.js'
@@ -69,6 +71,25 @@ export async function sharesOfSnapshots(
   }
 }
 
+export async function volumeSchedules(
+  found: FoundVolume,
+): Promise<{ volume: VolumeSummary; schedules: ScheduleReport[] }> {
+  switch (found.state) {
+    case 'mounted': {
+      const { client, summary: volume } = found
+      const request = { command: 'schedules', volume: volume.id } as const
+      return { volume, schedules: await client.request<'schedules'>(request) }
+    }
+    case 'unmounted': {
+      const record = recordOf(found)
+      const schedules = scheduleReports(record, clockOfProcess().now())
+      return { volume: volumeSummary(record, found.store), schedules }
+    }
+    case 'stale':
+      throw staleFailure(found.entry)
+  }
+}
+
 /** Finds a volume, and lets go of its daemon when `use` has ended. */
 export async function withVolume<T>(
   text: string | undefined,
@@ -104,6 +125,7 @@ export async function volumeStatus(text: string | undefined): Promise<VolumeStat
         storeBytes,
         space: await space.look(),
         warnings: space.warnings,
+        schedules: scheduleReports(record, clockOfProcess().now()),
       }
     }
     case 'stale':

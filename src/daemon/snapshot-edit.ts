@@ -132,7 +132,7 @@ function checkUnique(
 ): void {
   const byLabel = new Map(edited.map((record) => [record.label, record]))
   const after = volume.snapshots.map((record) => byLabel.get(record.label) ?? record)
-  for (const tag of tags.filter((each) => !mayRepeat(each, volume.policy))) {
+  for (const tag of tags.filter((each) => !mayRepeat(each, volume))) {
     const [first, second] = after.filter((record) => record.tags.includes(tag))
     if (first === undefined || second === undefined) continue
     const advice = 'choose another one, or a manual: one, or give it a rule by `bygone policy`'

@@ -9,8 +9,16 @@ import { cutAtOnce } from './cut.js'
 import { checkMemo, checkTags } from './snapshot-words.js'
 import type { VolumeThread } from './volume-thread.js'
 
+/** What is said of a snapshot when it is taken. */
+export interface SnapshotWords {
+  memo: string
+  tags: readonly string[]
+}
+
 export interface CutVolume {
   id: string
+  /** Of a run of schedules of this volume; instead of what is said of all. */
+  run?: SnapshotWords & { schedules: readonly string[] }
   thread: Pick<VolumeThread, 'hold' | 'release' | 'cut'>
   /** Has the kernel hand over what programs changed through shared mappings. */
   flush: () => Promise<void>
@@ -25,28 +33,34 @@ export interface CutVolume {
 export async function takeSnapshots(
   catalog: Catalog,
   volumes: readonly CutVolume[],
-  { memo, tags }: { memo: string; tags: readonly string[] },
+  words: SnapshotWords,
   now: () => Date,
 ): Promise<readonly SnapshotRecord[]> {
   if (volumes.length === 0) throw new Failure('usage', 'no volume to take a snapshot of: name one')
   if (new Set(volumes.map(({ id }) => id)).size < volumes.length) {
     throw new Failure('usage', 'a volume is named twice: name it once')
   }
-  checkMemo(memo)
-  checkTags(tags)
   // Before anything is held: what can be refused is refused at no cost to those who write.
-  for (const { id } of volumes) refuseTaken(catalog, id, tags)
+  for (const { id, run = words } of volumes) {
+    checkMemo(run.memo)
+    checkTags(run.tags)
+    refuseTaken(catalog, id, run.tags)
+  }
   faultPoint('snapshot.begun')
   await Promise.all(volumes.map(({ flush }) => flush()))
   faultPoint('snapshot.flushed')
   return cutAtOnce(
     volumes.map(({ thread }) => thread),
     async () => {
-      const records = newRecords(catalog, volumes, memo, tags, now().getTime())
+      const records = newRecords(catalog, volumes, words, now().getTime())
       // Before it exists: a snapshot that shows what was changed later must not be found after a crash.
       await Promise.all(records.map(async ({ label }, at) => volumes[at]?.doubt?.(label)))
       catalog.addSnapshots(
-        records.map((record, at) => ({ volumeId: volumes[at]?.id ?? '', record })),
+        records.map((record, at) => ({
+          volumeId: volumes[at]?.id ?? '',
+          record,
+          schedules: volumes[at]?.run?.schedules ?? [],
+        })),
       )
       return records
     },
@@ -55,9 +69,8 @@ export async function takeSnapshots(
 
 function newRecords(
   catalog: Catalog,
-  volumes: readonly { id: string }[],
-  memo: string,
-  tags: readonly string[],
+  volumes: readonly Pick<CutVolume, 'id' | 'run'>[],
+  words: SnapshotWords,
   cutAtMs: number,
 ): SnapshotRecord[] {
   const times = volumes.map(({ id }) =>
@@ -65,22 +78,21 @@ function newRecords(
   )
   const timeSec = Math.max(...times)
   const name = formatSnapshotName(timeSec)
-  return volumes.map(({ id }) => {
+  return volumes.map(({ id, run }) => {
     const label = catalog.nextLabel(id)
+    const { memo, tags } = run ?? words
     return { name, label, timeSec, cutAtMs, memo, tags: [...new Set(tags)], isHeld: false }
   })
 }
 
 function refuseTaken(catalog: Catalog, id: string, tags: readonly string[]): void {
   const volume = catalog.volumeById(id)
-  const names = tags.filter((tag) => !mayRepeat(tag, volume?.policy ?? null))
-  for (const snapshot of volume?.snapshots ?? []) {
+  if (volume === undefined) throw new Failure('missing', `the store has no volume ${id}`)
+  const names = tags.filter((tag) => !mayRepeat(tag, volume))
+  for (const snapshot of volume.snapshots) {
     const tag = snapshot.tags.find((each) => names.includes(each))
     if (tag === undefined) continue
     const advice = 'choose another tag'
-    throw new Failure(
-      'exists',
-      `${snapshot.name} of ${volume?.name ?? id} is tagged ${tag}: ${advice}`,
-    )
+    throw new Failure('exists', `${snapshot.name} of ${volume.name} is tagged ${tag}: ${advice}`)
   }
 }

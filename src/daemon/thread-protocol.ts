@@ -84,4 +84,6 @@ export interface SweepProgress {
 export interface ThreadStatus {
   negotiated: Record<string, unknown>
   gauges: Record<string, number>
+  /** In the live tree, since the newest snapshot; null: nobody knows. */
+  changesSinceSnapshot: number | null
 }

@@ -1,21 +1,27 @@
 import { statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { clockOfProcess } from '../base/clock.js'
 import { Failure } from '../base/failure.js'
 import type { Native } from '../base/native.js'
 import { Catalog } from '../store/catalog.js'
+import { newSchedule } from '../version/schedule.js'
 import type { ControlRequest } from './control-protocol.js'
 import { DaemonGone } from './control-client.js'
 import { connectToStore } from './daemon-finder.js'
 import { failureOf } from './failure-of.js'
 import { parsePolicy } from './policy-edit.js'
 import { storeKey } from './runtime-directory.js'
+import { checkTiming, parseScheduleRule } from './schedule-edit.js'
 import { applyEdit } from './snapshot-edit.js'
 import { StoreLock, StoreServed } from './store-lock.js'
 import type { FoundVolume } from './volume-finder.js'
 import { staleFailure } from './volume-finder.js'
 
 /** What changes the catalog and nothing else, so that it needs no mount. */
-export type VolumeEdit = Extract<ControlRequest, { command: 'edit' | 'set-policy' }>
+export type VolumeEdit = Extract<
+  ControlRequest,
+  { command: 'edit' | 'set-policy' | 'add-schedule' | 'remove-schedules' }
+>
 
 /** A store changes hands in moments: a daemon that ends, or one that begins. */
 const handoverMsMax = 5000
@@ -67,13 +73,35 @@ async function askDaemonOf(store: string, edit: VolumeEdit): Promise<boolean> {
   }
 }
 
+/** Whoever writes the catalog holds the store. */
+export function applyVolumeEdit(
+  catalog: Catalog,
+  edit: Exclude<VolumeEdit, { command: 'edit' }>,
+  nowMs: number,
+): void {
+  switch (edit.command) {
+    case 'set-policy':
+      catalog.setPolicy(edit.volume, parsePolicy(edit.policy))
+      break
+    case 'add-schedule': {
+      const rule = parseScheduleRule(edit.rule)
+      checkTiming(rule.timing, nowMs)
+      catalog.addSchedule(edit.volume, newSchedule(rule, nowMs), edit.replace)
+      break
+    }
+    case 'remove-schedules':
+      catalog.removeSchedules(edit.volume, edit.names)
+      break
+  }
+}
+
 function editUnderLock(native: Native, store: string, edit: VolumeEdit): void {
   let lock: StoreLock | undefined
   try {
     lock = StoreLock.take(native, store, store)
     const catalog = Catalog.open(store, { create: false })
     if (edit.command === 'edit') applyEdit(catalog, edit.volume, edit)
-    else catalog.setPolicy(edit.volume, parsePolicy(edit.policy))
+    else applyVolumeEdit(catalog, edit, clockOfProcess().now())
   } catch (error) {
     if (error instanceof Failure) throw error
     throw failureOf(error, `can't change the store ${store}`)

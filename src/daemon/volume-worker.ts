@@ -14,6 +14,7 @@ import { runNativeTransport } from '../fuse/native-transport.js'
 import { Pairing } from '../store/pairing.js'
 import { realDisk } from '../store/real-disk.js'
 import { VolumeStore } from '../store/volume-store.js'
+import { ChangeCount } from '../view/change-count.js'
 import { FlushMarker } from '../view/flush-marker.js'
 import { VolumeView } from '../view/volume-view.js'
 import { bygoneDirectory } from '../volume/hidden-names.js'
@@ -97,6 +98,8 @@ async function open(
     (pid) => existsSync(`/proc/self/task/${pid}`),
     () => native().signalEventFd(data.wakeFd),
   )
+  // What the guards allow the transport to write is seen there alone.
+  const changes = new ChangeCount(() => transportCounts()['writesServed'] ?? 0)
   const service: VolumeService = new VolumeService({
     inbox,
     post,
@@ -107,12 +110,20 @@ async function open(
     },
     cut: (record) => {
       volume.cut(record)
+      changes.cut(record.label)
       faultPoint('snapshot.cut')
     },
     changed: (records) => {
       volume.noteChanged(records)
     },
-    status: () => ({ negotiated, gauges: { ...transportCounts(), ...view.gauges() } }),
+    status: () => {
+      const newest = volume.snapshots.at(-1)
+      return {
+        negotiated,
+        gauges: { ...transportCounts(), ...view.gauges() },
+        changesSinceSnapshot: newest === undefined ? null : changes.since(newest.label),
+      }
+    },
     idle: () => {
       indexWhatCan(store)
       refusals.look(store.stats().changesRefused)
@@ -121,6 +132,7 @@ async function open(
     },
     remove: (labels, names) => {
       view.removeSnapshots(labels)
+      changes.remove(labels)
       for (const name of names) forgetName(name as ByteString)
       sweeping.restart()
     },
@@ -133,6 +145,7 @@ async function open(
     takeSnapshot,
     deleteSnapshot,
     flushMarker,
+    changes,
   })
   const collisions = volume.collisions.map(textOf)
   const tookMs = Math.round(store.recovery.tookMs)

@@ -11,6 +11,7 @@ import {
 import { labelMax } from './element-keys.js'
 import { FieldCheck, FieldError } from './field-check.js'
 import { checkedPolicy } from './policy-check.js'
+import { checkedSchedule } from './schedule-check.js'
 import { parseSnapshotName, snapshotTimeMaxSec } from './snapshot-name.js'
 import type { SnapshotRecord } from './snapshot-record.js'
 import { isTag } from './tag-rules.js'
@@ -47,10 +48,13 @@ export function checkedVolume(where: string, value: unknown): VolumeRecord {
     timeLastSec: fields.integer('timeLastSec', 0, snapshotTimeMaxSec),
     isUnswept: fields.boolean('isUnswept'),
     policy: fields.objectOrNull('policy', checkedPolicy),
+    schedules: fields.list('schedules', checkedSchedule),
     snapshots: fields.list('snapshots', checkedSnapshot),
   }
   fields.end()
   if (!Number.isInteger(Math.log2(volume.chunkBytes))) throw fields.wrong('chunkBytes')
+  const scheduleNames = new Set(volume.schedules.map(({ name }) => name))
+  if (scheduleNames.size < volume.schedules.length) throw fields.wrong('schedules')
   checkOrder(where, volume)
   return volume
 }

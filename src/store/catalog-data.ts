@@ -1,5 +1,6 @@
 import type { Label } from '../base/ids.js'
 import type { RetentionPolicy } from '../version/retention-policy.js'
+import type { Schedule } from '../version/schedule.js'
 import type { SnapshotRecord } from './snapshot-record.js'
 
 /**
@@ -8,7 +9,7 @@ import type { SnapshotRecord } from './snapshot-record.js'
  */
 
 export const catalogFormat = 'bygone-catalog'
-export const catalogVersion = 2
+export const catalogVersion = 3
 
 export const chunkBytesMin = 4 << 10
 export const chunkBytesMax = 4 << 20
@@ -35,6 +36,8 @@ export interface VolumeRecord {
   readonly isUnswept: boolean
   /** Which snapshots may be deleted by themselves; null: none. */
   readonly policy: RetentionPolicy | null
+  /** When snapshots are taken by themselves, and how that went. */
+  readonly schedules: readonly Schedule[]
   /** By label and time, ascending. */
   readonly snapshots: readonly SnapshotRecord[]
 }

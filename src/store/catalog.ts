@@ -9,6 +9,8 @@ import type { Disk } from './disk.js'
 import { checkedPolicy } from './policy-check.js'
 import { realDisk } from './real-disk.js'
 import type { RetentionPolicy } from '../version/retention-policy.js'
+import type { Schedule, ScheduleState } from '../version/schedule.js'
+import { checkedSchedule } from './schedule-check.js'
 import type { SnapshotRecord } from './snapshot-record.js'
 import { failureOfSystem, renamedFailure } from './store-failure.js'
 import { mayRepeat } from './tag-rules.js'
@@ -23,6 +25,8 @@ export { catalogFile }
 export class Catalog {
   readonly storeDirectory: string
   readonly #file: LowSync<CatalogData>
+  /** Something is noted that is not on the disk. */
+  #isAhead = false
 
   private constructor(storeDirectory: string, file: LowSync<CatalogData>) {
     this.storeDirectory = storeDirectory
@@ -79,6 +83,7 @@ export class Catalog {
       timeLastSec: 0,
       isUnswept: false,
       policy: null,
+      schedules: [],
       snapshots: [],
     }
     const record = { id: newId(), ...volume, ...past }
@@ -118,9 +123,12 @@ export class Catalog {
 
   /**
    * All or none: snapshots of several volumes that were cut at one instant. At most one for each
-   * volume.
+   * volume. `schedules`: the names of those that it is a run of; they are noted with it.
    */
-  addSnapshots(added: readonly { volumeId: string; record: SnapshotRecord }[]): void {
+  addSnapshots(
+    added: readonly { volumeId: string; record: SnapshotRecord; schedules?: readonly string[] }[],
+  ): void {
+    const runs = new Map(added.map(({ volumeId, schedules }) => [volumeId, schedules ?? []]))
     const byVolume = new Map(
       added.map(({ volumeId, record }) => [
         volumeId,
@@ -133,7 +141,9 @@ export class Catalog {
         const record = byVolume.get(volume.id)
         if (record === undefined) return volume
         const last = { labelLast: record.label, timeLastSec: record.timeSec }
-        return { ...volume, ...last, snapshots: [...volume.snapshots, record] }
+        const names = runs.get(volume.id) ?? []
+        const schedules = changedSchedules(volume, names, () => stateAfter(record))
+        return { ...volume, ...last, schedules, snapshots: [...volume.snapshots, record] }
       }),
     )
   }
@@ -194,8 +204,60 @@ export class Catalog {
     this.#replace({ ...volume, policy: policy && checkedPolicy('policy', structuredClone(policy)) })
   }
 
+  /** `isReplacing`: one of that name is there, and may be. */
+  addSchedule(volumeId: string, schedule: Schedule, isReplacing: boolean): void {
+    const volume = this.#volume(volumeId)
+    const added = checkedSchedule('schedule', structuredClone(schedule))
+    const others = volume.schedules.filter(({ name }) => name !== added.name)
+    if (others.length < volume.schedules.length && !isReplacing) {
+      const advice = 'remove it first, or --replace it'
+      throw new Failure('exists', `${volume.name} has a schedule ${added.name} already: ${advice}`)
+    }
+    this.#replace({ ...volume, schedules: [...others, added] })
+  }
+
+  /** All or none. */
+  removeSchedules(volumeId: string, names: readonly string[]): void {
+    const volume = this.#volume(volumeId)
+    const missing = names.find((name) => !volume.schedules.some((each) => each.name === name))
+    if (missing !== undefined) {
+      throw new Failure('missing', `${volume.name} has no schedule ${missing}`)
+    }
+    const schedules = volume.schedules.filter(({ name }) => !names.includes(name))
+    this.#replace({ ...volume, schedules })
+  }
+
+  /**
+   * How runs went that took no snapshot. Unless it is `durable` it goes to the disk with what is written next: what a
+   * crash takes of it makes the run come again.
+   */
+  noteRuns(
+    volumeId: string,
+    names: readonly string[],
+    change: (schedule: Schedule) => Partial<ScheduleState>,
+    { durable }: { durable: boolean },
+  ): void {
+    const volume = this.#volume(volumeId)
+    const schedules = changedSchedules(volume, names, change)
+    const changed = { ...volume, schedules: schedules.map((each) => checkedSchedule('run', each)) }
+    if (durable) this.#replace(changed)
+    else {
+      this.#file.data = { ...this.#file.data, volumes: this.#with(changed) }
+      this.#isAhead = true
+    }
+  }
+
+  /** Brings to the disk what was noted and is not there yet. */
+  writeNotes(): void {
+    if (this.#isAhead) this.#write(this.volumes())
+  }
+
   #replace(changed: VolumeRecord): void {
-    this.#write(this.volumes().map((volume) => (volume.id === changed.id ? changed : volume)))
+    this.#write(this.#with(changed))
+  }
+
+  #with(changed: VolumeRecord): VolumeRecord[] {
+    return this.volumes().map((volume) => (volume.id === changed.id ? changed : volume))
   }
 
   #volume(id: string): VolumeRecord {
@@ -209,6 +271,7 @@ export class Catalog {
     this.#file.data = { ...before, volumes }
     try {
       this.#file.write()
+      this.#isAhead = false
     } catch (error) {
       this.#file.data = before
       throw failureOfSystem(error, `write ${join(this.storeDirectory, catalogFile)}`)
@@ -230,10 +293,23 @@ function assertNew(volume: VolumeRecord, record: SnapshotRecord): void {
 
 /** Of no other snapshot, unless several may have them. */
 function assertTagsFree(volume: VolumeRecord, { label, tags }: SnapshotRecord): void {
-  for (const tag of tags.filter((each) => !mayRepeat(each, volume.policy))) {
+  for (const tag of tags.filter((each) => !mayRepeat(each, volume))) {
     const isTaken = (other: SnapshotRecord) => other.label !== label && other.tags.includes(tag)
     if (volume.snapshots.some(isTaken)) throw taken(volume, `tagged ${tag}`)
   }
+}
+
+function changedSchedules(
+  { schedules }: VolumeRecord,
+  names: readonly string[],
+  change: (schedule: Schedule) => Partial<ScheduleState>,
+): readonly Schedule[] {
+  if (names.length === 0) return schedules
+  return schedules.map((each) => (names.includes(each.name) ? { ...each, ...change(each) } : each))
+}
+
+function stateAfter({ cutAtMs, name }: SnapshotRecord): Partial<ScheduleState> {
+  return { doneMs: cutAtMs, goodMs: cutAtMs, lastSnapshot: name, failures: 0 }
 }
 
 function taken(volume: VolumeRecord, text: string): Failure {

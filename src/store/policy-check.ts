@@ -55,6 +55,6 @@ function checkedPriority(where: string, value: unknown): TagPriority {
 }
 
 /** Whether there is one of that name, another machine may know better. */
-function isZoneName(zone: string): boolean {
+export function isZoneName(zone: string): boolean {
   return /^[\w+/-]{1,64}$/.test(zone)
 }

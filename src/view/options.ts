@@ -1,3 +1,4 @@
+import type { ChangeCount } from './change-count.js'
 import type { FlushMarker } from './flush-marker.js'
 
 /** How a volume is shown. */
@@ -13,6 +14,8 @@ export interface ViewOptions {
   readonly deleteSnapshot: (name: string) => void
   /** Learns who opens the root, if the transport tells who calls. */
   readonly flushMarker?: FlushMarker
+  /** Is told of each change of the live tree. */
+  readonly changes?: ChangeCount
 }
 
 /** For ever: below a snapshot nothing changes, and what bygone itself changes it tells the kernel. */

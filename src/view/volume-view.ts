@@ -3,8 +3,7 @@ import { bytesOf } from '../base/bytes.js'
 import type { ByteString } from '../base/bytes.js'
 import type { Label } from '../base/ids.js'
 import { checked, FsError } from '../base/errno.js'
-import { O } from '../base/open-flags.js'
-import type { FileFlagsCommand } from '../base/open-flags.js'
+import { FileFlagsCommand, O } from '../base/open-flags.js'
 import type { ReadPlan } from '../base/read-plan.js'
 import type {
   AttributeChange,
@@ -26,6 +25,7 @@ import { OriginNode } from '../volume/origin-node.js'
 import { PastNode } from '../volume/past-node.js'
 import { actingAs } from '../volume/acting-as.js'
 import type { TreeVolume } from '../volume/tree-volume.js'
+import { ChangeCount } from './change-count.js'
 import type { FlushMarker } from './flush-marker.js'
 import { HandleTable } from './handle-table.js'
 import type { Handle } from './handle-table.js'
@@ -56,10 +56,12 @@ export class VolumeView implements FileSystem {
   readonly #snapshots: SnapshotsView
   readonly #statfs = new Float64Array(statfsFields)
   readonly #flushMarker: FlushMarker | undefined
+  readonly #changes: ChangeCount
 
   constructor(volume: TreeVolume, options: ViewOptions) {
     this.#volume = volume
     this.#flushMarker = options.flushMarker
+    this.#changes = options.changes ?? new ChangeCount()
     this.#nodes = new NodeTable(volume.origin.root)
     this.#live = new LiveView(volume, this.#nodes, this.#handles, options.isMountedOver)
     this.#past = new PastView(volume, this.#nodes, this.#handles)
@@ -132,6 +134,7 @@ export class VolumeView implements FileSystem {
     const node = this.#nodes.live(id)
     const handle = number === undefined ? undefined : this.#handles.get(number)
     const fd = handle?.kind === 'live' ? handle.fd : undefined
+    this.#changes.add()
     this.#volume.files.setAttributes(node, change, caller, fd)
     this.#live.attributes(node, reply)
   }
@@ -151,6 +154,7 @@ export class VolumeView implements FileSystem {
     entry: Entry,
   ): void {
     const directory = this.#parentOfNew(parent, name)
+    this.#changes.add()
     const node = this.#volume.names.mknod(directory, name, mode, rdev, caller)
     this.#live.enterFromStat(node, entry)
   }
@@ -161,6 +165,7 @@ export class VolumeView implements FileSystem {
       return
     }
     const directory = this.#parentOfNew(parent, name)
+    this.#changes.add()
     const node = this.#volume.names.mkdir(directory, name, mode, caller)
     this.#live.enterFromStat(node, entry)
   }
@@ -173,19 +178,24 @@ export class VolumeView implements FileSystem {
     entry: Entry,
   ): void {
     const directory = this.#parentOfNew(parent, name)
+    this.#changes.add()
     const node = this.#volume.names.symlink(directory, name, target, caller)
     this.#live.enterFromStat(node, entry)
   }
 
   link(id: number, newParent: number, newName: ByteString, caller: Caller, entry: Entry): void {
     const node = this.#nodes.live(id)
-    this.#volume.names.link(node, this.#parentOfNew(newParent, newName), newName, caller)
+    const directory = this.#parentOfNew(newParent, newName)
+    this.#changes.add()
+    this.#volume.names.link(node, directory, newName, caller)
     this.#volume.origin.statNode(node)
     this.#live.enterFromStat(node, entry)
   }
 
   unlink(parent: number, name: ByteString): void {
-    this.#volume.names.unlink(this.#parentOfOld(parent, name), name)
+    const directory = this.#parentOfOld(parent, name)
+    this.#changes.add()
+    this.#volume.names.unlink(directory, name)
   }
 
   rmdir(parent: number, name: ByteString, caller: Caller): void {
@@ -193,7 +203,9 @@ export class VolumeView implements FileSystem {
       this.#snapshots.remove(name, caller)
       return
     }
-    this.#volume.names.rmdir(this.#parentOfOld(parent, name), name)
+    const directory = this.#parentOfOld(parent, name)
+    this.#changes.add()
+    this.#volume.names.rmdir(directory, name)
   }
 
   rename(
@@ -206,6 +218,7 @@ export class VolumeView implements FileSystem {
   ): void {
     const from = this.#parentOfOld(parent, name)
     const to = this.#parentOfNew(newParent, newName)
+    this.#changes.add()
     this.#volume.names.rename(from, name, to, newName, flags, caller)
   }
 
@@ -225,6 +238,7 @@ export class VolumeView implements FileSystem {
     reply: OpenReply,
   ): void {
     const directory = this.#parentOfNew(parent, name)
+    this.#changes.add()
     this.#live.create(directory, name, flags, mode, caller, entry, reply)
   }
 
@@ -265,6 +279,7 @@ export class VolumeView implements FileSystem {
   ): number {
     const { object, fd, isSynchronous, isAppending } = this.#handles.live(number)
     if (isAppending) this.#volume.files.assertAtEnd(fd, offset)
+    this.#changes.add()
     this.#volume.files.prepareWrite(object, fd, offset, length, unprivileged)
     if (isSynchronous) {
       checked(this.#volume.origin.native.fsync(this.#volume.store.syncFd(), true), 'journal')
@@ -274,6 +289,7 @@ export class VolumeView implements FileSystem {
 
   fallocate(number: number, mode: number, offset: number, length: number, caller: Caller): void {
     const { object, fd } = this.#handles.live(number)
+    this.#changes.add()
     this.#volume.files.fallocate(object, fd, mode, offset, length, caller)
   }
 
@@ -296,6 +312,7 @@ export class VolumeView implements FileSystem {
     const to = this.#handles.live(numberOut)
     // The kernel copies by reading and writing then.
     if (from.kind !== 'live') throw new FsError('EOPNOTSUPP', 'not two live files')
+    this.#changes.add()
     this.#volume.files.prepareWrite(to.object, to.fd, offsetOut, length, undefined)
     const { native } = this.#volume.origin
     const copy = () => native.copyRange(from.fd, offsetIn, to.fd, offsetOut, length)
@@ -375,11 +392,15 @@ export class VolumeView implements FileSystem {
   }
 
   setxattr(id: number, name: ByteString, value: Uint8Array, flags: number, caller: Caller): void {
-    this.#volume.files.setXattr(this.#nodes.live(id), name, value, flags, caller)
+    const node = this.#nodes.live(id)
+    this.#changes.add()
+    this.#volume.files.setXattr(node, name, value, flags, caller)
   }
 
   removexattr(id: number, name: ByteString, caller: Caller): void {
-    this.#volume.files.removeXattr(this.#nodes.live(id), name, caller)
+    const node = this.#nodes.live(id)
+    this.#changes.add()
+    this.#volume.files.removeXattr(node, name, caller)
   }
 
   fileFlags(
@@ -394,6 +415,8 @@ export class VolumeView implements FileSystem {
     if (!(node instanceof OriginNode) || handle.kind === 'past' || handle.fd < 0) {
       throw new FsError('ENOTTY', 'snapshots do not keep flags')
     }
+    const isSetting = command === FileFlagsCommand.set || command === FileFlagsCommand.setExtended
+    if (isSetting) this.#changes.add()
     this.#volume.flags.carryOut(node, handle.fd, command, value, caller)
   }
 

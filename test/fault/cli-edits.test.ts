@@ -27,6 +27,24 @@ async function listed(box: CliSandbox, ...revs: string[]): Promise<Snapshot[]> {
 const edit = (box: CliSandbox, ...args: string[]) => box.succeed(...args, '-V', './o')
 
 describe.each(['mounted', 'not mounted'])('of a volume that is %s', (state) => {
+  test('schedules are added, replaced and removed', async () => {
+    const box = await volume()
+    if (state === 'not mounted') await box.succeed('unmount', './o')
+    await edit(box, 'schedule', 'add', 'a', '--cron', ' 0 3 * * * ', '--zone', 'Asia/Tokyo')
+    await edit(box, 'schedule', 'add', 'b', '--every', '90m', '--tag', 't', '--if-changed')
+    await edit(box, 'schedule', 'add', 'c', '--every', '7d', '--spread', '0', '-m', 'c')
+    await edit(box, 'schedule', 'add', 'a', '--cron', '0 4 * * *', '--replace')
+    await edit(box, 'schedule', 'rm', 'c')
+    const json = await box.succeed('schedule', './o', '--json')
+    const { schedules } = JSON.parse(json) as { schedules: Record<string, unknown>[] }
+    expect(schedules).toMatchObject([
+      { name: 'b', tags: ['t'], ifChanged: true, intervalSec: 5400, lastGood: null },
+      { name: 'a', timing: { kind: 'cron', cron: '0 4 * * *', zone: 'UTC' }, failures: 0 },
+    ])
+    // So several snapshots may have it.
+    await edit(box, 'tag', 'add', 'all', 't')
+  })
+
   test('tags, memos and holds are changed as they are asked for', async () => {
     const box = await volume()
     if (state === 'not mounted') await box.succeed('unmount', './o')
@@ -130,6 +148,37 @@ test('what is wrong is said in one line with its exit code, and nothing is chang
     expect(result.stderr).toMatch(words)
     expect(result.code).toBe(64)
   }
+  await box.succeed('schedule', 'add', 'there', '--every', '1h', '-V', './o')
+  const schedules = await box.succeed('schedule', './o', '--json')
+  const wrongSchedules: [string[], number, RegExp][] = [
+    [
+      ['add', 'x', '--cron', '0 0 31 2 *'],
+      64,
+      /'0 0 31 2 \* UTC' never comes: there is no such date/,
+    ],
+    [['add', 'x', '--cron', '0 0 0 1 1 * 2020'], 64, /never comes/],
+    [['add', 'x', '--cron', '60 * * * *'], 64, /no cron expression: Invalid value for minute: 60/],
+    [['add', 'x', '--cron', 'hourly'], 64, /'hourly' is no cron expression: /],
+    [['add', 'x', '--cron', ''], 64, /cron is wrong/],
+    [
+      ['add', 'x', '--cron', '0 3 * * *', '--zone', 'Mars/X'],
+      64,
+      /there is no time zone 'Mars\/X'/,
+    ],
+    [['add', 'x', '--every', '1h', '--spread', '2h'], 64, /--spread is longer than --every/],
+    [['add', 'x', '--every', '999999999w'], 64, /never comes/],
+    [['add', 'x', '--every', '1h', '--tag', 'latest'], 64, /'latest' can't be a tag/],
+    [['add', 'x', '--every', '1h', '-m', 'x'.repeat(5000)], 64, /longer than 4096 bytes/],
+    [['add', 'there', '--every', '1h'], 3, /has a schedule there already: .*--replace/],
+    [['remove', 'there', 'nosuch'], 5, /has no schedule nosuch/],
+  ]
+  for (const [args, code, words] of wrongSchedules) {
+    const result = await box.bygone(['schedule', ...args, '-V', './o'])
+    expect(result.stderr, args.join(' ')).toMatch(/^bygone: [^\n]+\n$/)
+    expect(result.stderr).toMatch(words)
+    expect([result.stdout, result.code], args.join(' ')).toEqual(['', code])
+  }
+  expect(await box.succeed('schedule', './o', '--json')).toBe(schedules)
   expect(await listed(box)).toEqual(before)
   expect(await box.succeed('policy', './o')).toMatch(/no policy/)
 })

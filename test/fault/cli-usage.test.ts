@@ -72,6 +72,37 @@ test.each<[string, string[], number, RegExp]>([
   ['policy with a wrong size', ['policy', '--min-free', '5X'], 64, /such as 500M/],
   ['policy with a wrong priority', ['policy', '--priority', 'daily'], 64, /TAG=NUMBER/],
   ['policy cleared and set', ['policy', '--clear', '--max', '3'], 64, /cannot be used with/],
+  ['schedule of no volume', ['schedule'], 5, /is in no volume/],
+  ['schedule of an unknown volume', ['schedule', 'list', 'nosuch'], 5, /no mounted volume/],
+  ['schedule without a name', ['schedule', 'add'], 64, /missing required argument 'name'/],
+  ['schedule without a time', ['schedule', 'add', 'x'], 64, /when\? Give --cron/],
+  ['schedule of no volume around', ['schedule', 'add', 'x', '--every', '1h'], 5, /is in no volume/],
+  [
+    'schedule at no interval',
+    ['schedule', 'add', 'x', '--every', '0'],
+    64,
+    /such as 15m, 1h or 7d/,
+  ],
+  ['schedule of words', ['schedule', 'add', 'x', '--every', 'often'], 64, /such as 15m, 1h or 7d/],
+  [
+    'schedule with two times',
+    ['schedule', 'add', 'x', '--every', '1h', '--cron', '0 3 * * *'],
+    64,
+    /cannot be used with/,
+  ],
+  [
+    'schedule with a zone for an interval',
+    ['schedule', 'add', 'x', '--every', '1h', '--zone', 'UTC'],
+    64,
+    /cannot be used with/,
+  ],
+  [
+    'schedule with a bad name',
+    ['schedule', 'add', 'a b', '--every', '1h'],
+    64,
+    /can't be the name/,
+  ],
+  ['schedule that removes nothing', ['schedule', 'rm'], 64, /missing required argument 'name'/],
   ['expire of no volume', ['expire', '--dry-run'], 5, /is in no volume/],
   ['expire for real, as JSON', ['expire', '--json'], 64, /give --dry-run too/],
   ['samba of an unknown name', ['samba', 'nosuch'], 5, /no mounted volume 'nosuch'/],
@@ -116,6 +147,7 @@ test.each([
 test.each([
   ...['mount', 'unmount', 'snapshot', 'list', 'show', 'tree', 'status', 'samba'],
   ...['tag', 'tag add', 'tag remove', 'tag set', 'memo', 'hold', 'release', 'policy', 'expire'],
+  ...['schedule', 'schedule list', 'schedule add', 'schedule remove'],
 ])('the help of %s shows examples, in lines of at most 100 characters', async (command) => {
   const { stdout } = await new CliSandbox().bygone([...command.split(' '), '--help'])
   expect(stdout).toContain(`Examples:\n  bygone ${command}`)

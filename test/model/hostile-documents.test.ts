@@ -26,11 +26,18 @@ const snapshot = (label: number, tags: string[]) => ({
 })
 const documents = {
   catalog: {
-    ...{ format: 'bygone-catalog', version: 2, storeId: id },
+    ...{ format: 'bygone-catalog', version: 3, storeId: id },
     volumes: [
       {
         ...{ id, name: 'docs', origin: '/srv/docs', kind: 'tree', chunkBytes: 65536 },
-        ...{ createdAtMs: 5, labelLast: 3, timeLastSec: 3, isUnswept: true, policy: null },
+        ...{
+          createdAtMs: 5,
+          labelLast: 3,
+          timeLastSec: 3,
+          isUnswept: true,
+          policy: null,
+          schedules: [],
+        },
         ...{ snapshots: [snapshot(1, ['x']), snapshot(2, [])] },
       },
     ],

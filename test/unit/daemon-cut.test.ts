@@ -85,7 +85,7 @@ function service(
     doubt: (objects, each) => log.push(`doubt ${objects.join(' ')} ${each}`),
     cut: (each) => log.push(`cut ${each.label}`),
     changed: (records) => log.push(`changed ${records.map(({ label }) => label).join(' ')}`),
-    status: () => ({ negotiated: {}, gauges: {} }),
+    status: () => ({ negotiated: {}, gauges: {}, changesSinceSnapshot: null }),
     idle: () => log.push('idle'),
     remove: (labels) => log.push(['remove', ...labels]),
     sweep: () => ({ isEnd: true, isCurrent: true, counts: {} }),
@@ -135,7 +135,7 @@ test('a held volume still tells its status, and remembers to stop', () => {
   expect(made.onWake()).toBe('stop')
   expect(log).toEqual([
     { type: 'held', id: 1 },
-    { type: 'status', id: 2, status: { negotiated: {}, gauges: {} } },
+    { type: 'status', id: 2, status: { negotiated: {}, gauges: {}, changesSinceSnapshot: null } },
   ])
 })
 

@@ -222,11 +222,11 @@ describe('a store that can not be opened', () => {
 
   test('one of a newer version is refused with advice', () => {
     mkdirSync(store, { recursive: true })
-    const text = JSON.stringify({ format: 'bygone-catalog', version: 3, tomorrow: [] })
+    const text = JSON.stringify({ format: 'bygone-catalog', version: 4, tomorrow: [] })
     writeFileSync(file, text)
     const failure = failureOf(() => Catalog.open(store, { create: true }))
     expect(failure.kind).toBe('failed')
-    expect(failure.message).toMatch(/version 3.*up to 2.*newer bygone/)
+    expect(failure.message).toMatch(/version 4.*up to 3.*newer bygone/)
     expect(readFileSync(file, 'utf8')).toBe(text)
   })
 
@@ -249,9 +249,24 @@ describe('a store that can not be opened', () => {
     priorities: [{ tag: 'daily', priority: -1 }],
     zone: 'Asia/Tokyo',
   }
+  const schedule = {
+    name: 'nightly',
+    timing: { kind: 'cron', cron: '0 3 * * *', zone: 'UTC' },
+    tags: ['daily'],
+    memo: '',
+    isIfChanged: true,
+    doneMs: 5,
+    goodMs: null,
+    lastSnapshot: '@GMT-2026.11.21-12.00.00',
+    failures: 1,
+    lastFailure: { atMs: 5, message: 'x' },
+  }
+  const interval = { kind: 'interval', everySec: 60, offsetSec: 59 }
+  const scheduled = (changed: Fields): Fields =>
+    volume({ schedules: [{ ...schedule, ...changed }] })
   const good = {
     format: 'bygone-catalog',
-    version: 2,
+    version: 3,
     storeId: '0123456789abcdef',
     volumes: [
       {
@@ -265,6 +280,7 @@ describe('a store that can not be opened', () => {
         timeLastSec: snapshot(2).timeSec,
         isUnswept: false,
         policy,
+        schedules: [schedule],
         snapshots: [snapshot(1, { isHeld: true }), snapshot(2)],
       },
     ],
@@ -318,6 +334,15 @@ describe('a store that can not be opened', () => {
       volume({ policy: { ...policy, tags: [{ ...daily, intervalSec: 0 }] } }),
     ],
     ['a zone that is no name', volume({ policy: { ...policy, zone: '../x y' } })],
+    ['no schedules', volume({ schedules: undefined })],
+    ['two schedules with one name', volume({ schedules: [schedule, schedule] })],
+    ['a schedule with a name of two words', scheduled({ name: 'a b' })],
+    ['a schedule of another kind', scheduled({ timing: { ...interval, kind: 'moon' } })],
+    ['an interval of no time', scheduled({ timing: { ...interval, everySec: 0 } })],
+    ['an interval shifted by itself', scheduled({ timing: { ...interval, offsetSec: 60 } })],
+    ['a cron line of two lines', scheduled({ timing: { ...schedule.timing, cron: '0\n1' } })],
+    ['a schedule that took what is no snapshot', scheduled({ lastSnapshot: 'x' })],
+    ['a failure without a time', scheduled({ lastFailure: { message: 'x' } })],
     ['a snapshot without memo', volume({ snapshots: [without({ ...snapshot(1) }, 'memo')] })],
     ['snapshots out of order', volume({ snapshots: [snapshot(2), snapshot(1)] })],
   ])('a catalog with %s is refused and left as it is', (_, content) => {
