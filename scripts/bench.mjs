@@ -8,6 +8,7 @@ import { performance } from 'node:perf_hooks'
 import { account } from '../test/bench/account.mjs'
 import { run } from '../test/bench/child.mjs'
 import { judge, snapshotLabel } from '../test/bench/goals.mjs'
+import { measureHistories } from '../test/bench/histories.mjs'
 import { readOptions } from '../test/bench/options.mjs'
 import { Results } from '../test/bench/results.mjs'
 import {
@@ -58,7 +59,9 @@ try {
     for (const transport of transports) await measureSnapshots(transport)
   }
   if (wanted('durability')) await measureDurability()
-  if (options.rows.some((key) => !['snapshot', 'durability'].includes(key))) await measureFiles()
+  if (wanted('history') && transports.includes('native')) await measureTwoHistories()
+  const apart = ['snapshot', 'durability', 'history']
+  if (options.rows.some((key) => !apart.includes(key))) await measureFiles()
   if (process.exitCode === undefined) print()
 } catch (error) {
   // After an interruption things fail because they are being cleared away.
@@ -268,6 +271,16 @@ async function measureDurability() {
     }
   }
   for (const [, system] of started.toReversed()) await stop(system)
+}
+
+// --- few snapshots, and many -----------------------------------------------------------------------
+
+async function measureTwoHistories() {
+  progress(`${sizes.historyFew} and ${sizes.historyMany} snapshots of ${sizes.historyFiles} files`)
+  const record = (label, volume, ms) => results.record('history', label, 'ms', volume, [ms])
+  await results.attempt('history', 'history', () =>
+    measureHistories({ directory, sizes, runs: options.runs, start, stop, record }),
+  )
 }
 
 // --- starting and stopping -----------------------------------------------------------------------------

@@ -1,6 +1,5 @@
 import { Command } from 'commander'
 import { Failure } from '../base/failure.js'
-import { check as checkVolume } from '../daemon/check.js'
 import type {
   CheckHead,
   CheckOutcome,
@@ -47,6 +46,8 @@ Examples:
 async function check(volume: string | undefined, flags: CheckFlags): Promise<void> {
   const report = flags.json === true ? new JsonReport() : new TextReport()
   const options = { data: flags.data === true, repair: flags.repair === true }
+  // Much of the store and the volume: other commands shall not wait for it to load.
+  const { check: checkVolume } = await import('../daemon/check.js')
   const outcome = await checkVolume(volume, options, report)
   report.end(outcome)
   const { damages, files } = report

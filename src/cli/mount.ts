@@ -1,7 +1,6 @@
 import { Command, Option } from 'commander'
 import { Failure } from '../base/failure.js'
 import { native } from '../base/native.js'
-import { mountInForeground } from '../daemon/foreground.js'
 import { requestMount } from '../daemon/mount-request.js'
 import type { MountRequest } from '../daemon/mount-request.js'
 import { durabilities, transports } from '../daemon/mount-order.js'
@@ -90,6 +89,8 @@ async function mount(
     lowWater: flags.lowWater,
   }
   if (flags.foreground === true) {
+    // The whole daemon: other commands, which need none of it, shall not wait for it to load.
+    const { mountInForeground } = await import('../daemon/foreground.js')
     const isClean = await mountInForeground(native(), request, printNote)
     if (!isClean) throw new Failure('failed', 'a volume ended with a failure: see the lines above')
     return

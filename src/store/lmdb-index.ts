@@ -1,4 +1,6 @@
-import { open, type RootDatabase } from 'lmdb'
+import { createRequire } from 'node:module'
+import type * as Lmdb from 'lmdb'
+import type { RootDatabase } from 'lmdb'
 import { isErrno } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
 import { checkpointKey, checkpointOf, checkpointValue } from './checkpoint.js'
@@ -17,6 +19,12 @@ export type Database = RootDatabase<Buffer, Uint8Array>
  * by itself, but must copy what it holds to do so.
  */
 const mapBytes = 2 ** 38
+
+/** Loaded with the first index: commands that open none need not wait for it. */
+function lmdb(): typeof Lmdb {
+  const require = createRequire(import.meta.url)
+  return require('lmdb') as typeof Lmdb
+}
 
 /** In LMDB, which never syncs here and trusts its file blindly. */
 export class LmdbIndex implements ElementIndex {
@@ -123,7 +131,7 @@ function openDatabase(directory: string): Database {
 }
 
 function openAt(path: string, readOnly: boolean): Database {
-  return open<Buffer, Uint8Array>(path, {
+  return lmdb().open<Buffer, Uint8Array>(path, {
     readOnly,
     noSubdir: false,
     encoding: 'binary',

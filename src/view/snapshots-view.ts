@@ -63,9 +63,8 @@ export class SnapshotsView {
 
   /** The snapshot that `name` stands for in the root or any live directory: `@GMT-…` or `@latest`. */
   named(name: ByteString): SnapshotRecord | undefined {
-    const { snapshots } = this.#volume
-    if (!name.startsWith(snapshotPrefix)) return snapshots.at(-1)
-    return snapshots.find((record) => record.name === name)
+    const { snapshots, snapshotNames } = this.#volume
+    return name.startsWith(snapshotPrefix) ? snapshotNames.named(name) : snapshots.at(-1)
   }
 
   enterDirectory(entry: Entry): void {
@@ -96,12 +95,8 @@ export class SnapshotsView {
     if (!tagPattern.test(tag) || byteStringOfText(tag) !== name) {
       throw new FsError('EINVAL', `${tag} can't be a tag`)
     }
-    const { snapshots } = this.#volume
     const isAsked = this.#asked.delete(tag)
-    if (
-      !isAsked &&
-      snapshots.some((each) => plainSnapshotName(each.name) === tag || each.tags.includes(tag))
-    ) {
+    if (!isAsked && this.#volume.snapshotNames.below(tag) !== undefined) {
       throw new FsError('EEXIST', `there is a snapshot ${tag}`)
     }
     try {
@@ -151,9 +146,7 @@ export class SnapshotsView {
   /** A plain name or a tag. */
   #below(name: ByteString): SnapshotRecord {
     const text = textOf(name)
-    const record = this.#volume.snapshots.findLast(
-      (each) => plainSnapshotName(each.name) === text || each.tags.includes(text),
-    )
+    const record = this.#volume.snapshotNames.below(text)
     if (record === undefined) throw new FsError('ENOENT', `no snapshot ${text}`)
     return record
   }

@@ -27,6 +27,7 @@ import type { PastNode } from './past-node.js'
 import { PastTree } from './past-tree.js'
 import { Preserver } from './preserver.js'
 import { Retirement } from './retirement.js'
+import { SnapshotNames } from './snapshot-names.js'
 import { VolumeSweep } from './volume-sweep.js'
 
 export interface TreeVolumeOptions {
@@ -61,6 +62,7 @@ export class TreeVolume {
   readonly #epoch: Epoch
   readonly #retirement: Retirement
   readonly #preserver: Preserver
+  readonly snapshotNames: SnapshotNames
   readonly #snapshots: SnapshotRecord[]
   /** Theirs; another array when some are removed. */
   #labels: Label[]
@@ -69,6 +71,7 @@ export class TreeVolume {
     const addon = native()
     this.store = options.store
     this.#snapshots = [...options.snapshots]
+    this.snapshotNames = new SnapshotNames(this.#snapshots)
     this.#labels = this.#snapshots.map(({ label }) => label)
     this.#epoch = new Epoch(this.#snapshots.at(-1)?.label ?? (0 as Label))
     this.#descriptors = new DescriptorBudget(addon)
@@ -141,6 +144,7 @@ export class TreeVolume {
       throw new Error(`label ${record.label} is not newer than ${this.#epoch.newest}`)
     }
     this.#snapshots.push(record)
+    this.snapshotNames.noteAdded(record)
     this.#labels.push(record.label)
     this.#epoch.newest = record.label
     this.guards.setEpoch(record.label)
@@ -152,6 +156,7 @@ export class TreeVolume {
       const at = this.#snapshots.findIndex(({ label }) => label === record.label)
       if (at >= 0) this.#snapshots[at] = record
     }
+    this.snapshotNames.noteChanged()
   }
 
   /**
@@ -161,6 +166,7 @@ export class TreeVolume {
   remove(labels: ReadonlySet<Label>): void {
     const kept = this.#snapshots.filter(({ label }) => !labels.has(label))
     this.#snapshots.splice(0, this.#snapshots.length, ...kept)
+    this.snapshotNames.noteChanged()
     this.#labels = kept.map(({ label }) => label)
     this.#epoch.newest = kept.at(-1)?.label ?? (0 as Label)
     this.guards.setEpoch(this.#epoch.newest)

@@ -58,6 +58,13 @@ export function account(result) {
     lines.push('', 'Operations a second; --durability ordered and strict as multiples of plain.')
   }
 
+  const histories = rowsWith('history').map((row) => figures(row, ['few', 'many']))
+  if (histories.length > 0) {
+    const { historyFew, historyMany } = result.sizes
+    const title = [['with so many snapshots', historyFew, historyMany].map(String)]
+    lines.push('', ...table(title, histories))
+  }
+
   lines.push('', ...result.notes.map((note) => `- ${note}`), '')
   for (const { name, wanted: bound, value, state } of result.goals) {
     if (state !== 'not measured') lines.push(`${state.padEnd(8)} ${name}: ${value} (${bound})`)

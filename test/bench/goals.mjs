@@ -39,6 +39,18 @@ export function judge(result) {
       atLeast(`read, warm, ${where}, x plain`, ratio('read, 1 MiB, warm', place), 0.9),
     )
   }
+  const { historyFew, historyMany, historyFiles } = result.sizes
+  const lookup = `lookup of ${historyFiles} files`
+  for (const label of ['snapshot', lookup]) {
+    goals.push(
+      atMost(
+        `${label}, ${historyMany} snapshots against ${historyFew}`,
+        ratio(label, 'many', 'few'),
+        1.2,
+      ),
+    )
+  }
+  goals.push(atMost('bygone list VOLUME, ms', value('`bygone list VOLUME`, whole', 'many'), 500))
   goals.push(
     atMost('cp -a out of a snapshot, x plain', ratio('cp -a to plain, cold', 'native@'), 1.5),
     atLeast('write, 1 MiB, x plain', ratio('write, 1 MiB pieces', 'native'), 0.7),

@@ -10,6 +10,7 @@ import {
   openSync,
   readSync,
   readdirSync,
+  statSync,
   unlinkSync,
   utimesSync,
   writeFileSync,
@@ -97,6 +98,36 @@ const operations = {
     })
   },
 
+  /**
+   * Takes `count` snapshots by mkdir, and before each writes into the next of the files of a tree: `writes` in all, so
+   * that as much is kept whatever the count.
+   */
+  history(mountPoint, tree, count, writes) {
+    const files = filesOf(tree)
+    const buffer = Buffer.alloc(512, 0x5a)
+    let n = 0
+    return timed(() => {
+      for (let taken = 0; taken < Number(count); taken++) {
+        mkdirSync(join(mountPoint, '.snapshots', `history-${taken}`))
+        for (; n < ((taken + 1) * Number(writes)) / Number(count); n++) {
+          const fd = openSync(files[(n * 7_919) % files.length], 'r+')
+          writeSync(fd, buffer, 0, buffer.length, 0)
+          closeSync(fd)
+        }
+      }
+    })
+  },
+
+  /** Looks up each file of a tree, in an order that looks random; what is listed is the same in a snapshot of it. */
+  lookup(tree, snapshotTree) {
+    const names = filesOf(tree).map((path) => path.slice(tree.length))
+    return timed(() => {
+      for (let n = 0; n < names.length; n++) {
+        statSync(snapshotTree + names[(n * 7_919) % names.length])
+      }
+    })
+  },
+
   /** Takes snapshots by mkdir; prints the seconds of each. */
   snapshots(mountPoint, prefix, count) {
     const seconds = []
@@ -105,6 +136,13 @@ const operations = {
     }
     return seconds
   },
+}
+
+function filesOf(tree) {
+  return readdirSync(tree, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .sort()
 }
 
 function timed(act) {

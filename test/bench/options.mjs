@@ -12,6 +12,7 @@ const KEYS = [
   'overwrite',
   'rm',
   'durability',
+  'history',
 ]
 const SYSTEMS = ['plain', 'bindfs', 'native', 'fuse-native']
 const USAGE = `usage: npm run bench -- [options]
@@ -37,6 +38,9 @@ const SIZES_FULL = {
   filesFew: 1_000,
   filesMany: 100_000,
   snapshotsMany: 1_000,
+  historyFiles: 10_000,
+  historyFew: 10,
+  historyMany: 1_000,
 }
 const SIZES_QUICK = {
   treeFiles: 2_000,
@@ -49,6 +53,9 @@ const SIZES_QUICK = {
   filesFew: 1_000,
   filesMany: 10_000,
   snapshotsMany: 100,
+  historyFiles: 1_000,
+  historyFew: 10,
+  historyMany: 100,
 }
 
 /** What the command line asks for; ends the process where it asks for help or makes no sense. */

@@ -51,21 +51,22 @@ export class Bygone {
     mkdirSync(this.live, { recursive: true })
     const choice = this.transport === 'native' ? [] : ['--transport', this.transport]
     choice.push('--durability', this.durability)
-    await this.#command('mount', ...choice, this.origin, this.live)
+    await this.command('mount', ...choice, this.origin, this.live)
   }
   async stop() {
-    await this.#command('unmount', this.live)
+    await this.command('unmount', this.live)
   }
   /** Returns the new snapshot's directory. */
   async snapshot() {
-    const { stdout } = await this.#command('snapshot', this.live)
+    const { stdout } = await this.command('snapshot', this.live)
     return `${this.live}/${stdout.trim()}`
   }
   /** Seconds that `bygone snapshot` takes as a user sees it: with the start of Node. */
   async commandSeconds() {
-    return (await this.#command('snapshot', this.live)).seconds
+    return (await this.command('snapshot', this.live)).seconds
   }
-  #command(...args) {
+  /** Runs a command of bygone. */
+  command(...args) {
     return run(process.execPath, [cli, ...args], { deadlineMs: 60_000 })
   }
 }
