@@ -5,7 +5,7 @@
 
 /** The small files that are replaced whole (store/durable-file.ts). */
 export type ReplacedFile =
-  'catalog.json' | 'volume.json' | 'sessions.json' | 'pairing.json' | 'state'
+  'catalog.json' | 'volume.json' | 'sessions.json' | 'sessions.copy.json' | 'pairing.json' | 'state'
 export type ReplacingStep = 'begun' | 'written' | 'synced' | 'renamed' | 'durable'
 
 const replacingSteps: Record<ReplacingStep, string> = {
@@ -30,6 +30,7 @@ export const faultPoints = {
   ...replacing('catalog.json'),
   ...replacing('volume.json'),
   ...replacing('sessions.json'),
+  ...replacing('sessions.copy.json'),
   ...replacing('pairing.json'),
   ...replacing('state'),
 
@@ -40,6 +41,11 @@ export const faultPoints = {
   'sweep.forgotten':
     'retired files that no snapshot needs are not known any more; they are still there',
   'sweep.discarded': 'they are gone',
+
+  'compaction.begun': 'records that nobody needs are about to be freed',
+  'compaction.written': 'headers that stand for them are written',
+  'compaction.synced': 'these are on the disk',
+  'compaction.punched': 'the space of the records is given back',
 
   'journal.append.begun': 'a record is about to be written',
   'journal.append.written': 'a record is in the journal; what it is about has not happened yet',

@@ -28,6 +28,8 @@ export const rules = {
   'record.cut-back': 'a record that could not be written whole is cut off again',
   'record.cut-synced': 'that it is cut off is on the disk before anything else happens',
   'punch.claimed': 'a record claims to be durable what loses its data, before it does',
+  'compaction.synced':
+    'what stands for freed records is on the disk before their space is given back',
   'record.durable-at-most': 'a record claims no more to be durable than what was synced',
   'record.durable-at-least': 'a record claims what was synced to be durable',
   'record.header': "a record's header is checked",

@@ -5,12 +5,15 @@ import type { Log } from './daemon-log.js'
 import { failureOf } from './failure-of.js'
 import { sharesOf } from './snapshot-shares.js'
 import type { Share, Survey } from './snapshot-shares.js'
-import type { SweepProgress } from './thread-protocol.js'
+import type { SweepHow, SweepProgress } from './thread-protocol.js'
 import type { VolumeThread } from './volume-thread.js'
 
 /** In the background: short pieces that live requests do not feel, with four times as long between. */
 const pieceMs = 4
 const pauseMs = 16
+
+/** Others may have made room. */
+const pauseOnFullDiskMs = 30_000
 
 /** In the foreground: somebody waits for it. */
 const longPieceMs = 100
@@ -43,7 +46,7 @@ export class Sweeper {
 
   /** A piece for somebody who waits; he asks until it is the end. */
   async goOn(): Promise<SweepProgress> {
-    const { progress } = await this.#piece(longPieceMs, true)
+    const { progress } = await this.#piece(longPieceMs, 'thoroughly')
     return progress
   }
 
@@ -54,7 +57,7 @@ export class Sweeper {
   async count(msMax: number): Promise<Pick<SweepProgress, 'isEnd' | 'isCurrent'>> {
     const end = performance.now() + msMax
     do {
-      const { progress } = await this.#piece(pieceMs, false)
+      const { progress } = await this.#piece(pieceMs, 'if-new')
       if (progress.isEnd) return progress
     } while (performance.now() < end)
     this.#goOnInBackground()
@@ -85,21 +88,27 @@ export class Sweeper {
   }
 
   async #run(): Promise<void> {
-    try {
-      while (!(await this.#piece(pieceMs, true)).isDone) await sleep(pauseMs)
-    } catch (error) {
-      // The volume was unmounted, or its store is full or failing: the next mount goes on.
-      this.#log(failureOf(error, 'the sweep was broken off').message)
+    for (;;) {
+      try {
+        while (!(await this.#piece(pieceMs, 'steadily')).isDone) await sleep(pauseMs)
+        return
+      } catch (error) {
+        const failure = failureOf(error, 'the sweep was broken off')
+        this.#log(failure.message)
+        // The volume was unmounted, or its store is failing: the next mount goes on.
+        if (failure.kind !== 'full') return
+      }
+      await sleep(pauseOnFullDiskMs, undefined, { ref: false })
     }
   }
 
   /** `isDone`: and nothing was deleted meanwhile. */
   async #piece(
     msMax: number,
-    isForced: boolean,
+    how: SweepHow,
   ): Promise<{ progress: SweepProgress; isDone: boolean }> {
     const deletions = this.#deletions
-    const progress = await this.#thread.sweep(msMax, isForced)
+    const progress = await this.#thread.sweep(msMax, how)
     if (!progress.isEnd) return { progress, isDone: false }
     const { use } = progress
     // There was nothing to look for.

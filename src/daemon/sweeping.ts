@@ -1,7 +1,7 @@
 import type { OriginNode } from '../volume/origin-node.js'
 import type { TreeVolume } from '../volume/tree-volume.js'
 import type { VolumeSweep } from '../volume/volume-sweep.js'
-import type { SweepProgress } from './thread-protocol.js'
+import type { SweepHow, SweepProgress } from './thread-protocol.js'
 
 interface Pass {
   sweep: VolumeSweep
@@ -25,21 +25,27 @@ export class Sweeping {
 
   /** Other snapshots are needed now: what has been looked at is to be looked at again. */
   restart(): void {
+    this.#pass?.sweep.close()
     this.#pass = undefined
     this.#changesCounted = undefined
   }
 
-  /** For about so long: at least a step. If there is nothing new to find, only when `isForced`. */
-  goOn(msMax: number, isForced: boolean): SweepProgress {
-    if (!isForced && this.#pass === undefined && this.#isCurrent) {
+  /** For about so long: at least a step. */
+  goOn(msMax: number, how: SweepHow): SweepProgress {
+    if (how === 'if-new' && this.#pass === undefined && this.#isCurrent) {
       return { isEnd: true, isCurrent: true, counts: {} }
     }
     const pass = (this.#pass ??= this.#begin())
     const { sweep } = pass
     const end = performance.now() + msMax
-    do {
-      sweep.step()
-    } while (!sweep.isEnd && performance.now() < end)
+    try {
+      do {
+        sweep.step(how === 'thoroughly')
+      } while (!sweep.isEnd && performance.now() < end)
+    } catch (error) {
+      this.restart()
+      throw error
+    }
     for (const node of sweep.touched.splice(0)) this.#onTouched(node)
     if (!sweep.isEnd) return { isEnd: false, isCurrent: false, counts: sweep.counts }
     this.#pass = undefined

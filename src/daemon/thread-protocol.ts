@@ -36,8 +36,8 @@ export type ToVolumeThread =
   | { type: 'status'; id: number }
   /** These snapshots are no more (the catalog says so): answer `removed`. */
   | { type: 'remove'; id: number; names: string[]; labels: Label[] }
-  /** Go on with the sweep for about so long, or begin one (if it would find nothing new: if `isForced`); answer `swept`. */
-  | { type: 'sweep'; id: number; msMax: number; isForced: boolean }
+  /** Go on with the sweep for about so long, or begin one; answer `swept`. */
+  | { type: 'sweep'; id: number; msMax: number; how: SweepHow }
   /** There may be a quiet moment for work that no request should wait for. */
   | { type: 'idle' }
   /** How the thread's own `snapshot-wanted` or `deletion-wanted` ended. */
@@ -57,6 +57,7 @@ export type FromVolumeThread =
   | { type: 'status'; id: number; status: ThreadStatus }
   | { type: 'removed'; id: number }
   | { type: 'swept'; id: number; progress: SweepProgress }
+  | { type: 'sweep-failed'; id: number; kind: FailureKind; message: string }
   /** A request waits until the main thread has done it: a snapshot with that tag, the deletion of that snapshot. */
   | { type: 'wanted'; what: Wanted; name: string }
   | { type: 'log'; line: string }
@@ -66,6 +67,12 @@ export type FromVolumeThread =
   | { type: 'closed' }
 
 export type Wanted = 'snapshot' | 'deletion'
+
+/**
+ * 'steadily': in the background. 'thoroughly': somebody waits, and the space of each record is given back that can be.
+ * 'if-new': a pass begins only if it would find anything new.
+ */
+export type SweepHow = 'steadily' | 'thoroughly' | 'if-new'
 
 /** Of the pass that is under way, or has just ended. */
 export interface SweepProgress {

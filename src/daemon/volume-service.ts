@@ -1,10 +1,13 @@
 import { FsError } from '../base/errno.js'
 import type { Label, ObjectId } from '../base/ids.js'
 import { RequestParked } from '../fuse/file-system.js'
+import { codeOf } from '../store/durable-file.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
 import type { ThreadInbox } from './thread-inbox.js'
+import { failureOf } from './failure-of.js'
 import type {
   FromVolumeThread,
+  SweepHow,
   SweepProgress,
   ThreadStatus,
   ToVolumeThread,
@@ -22,7 +25,7 @@ export interface VolumeServiceOptions {
   status: () => ThreadStatus
   /** These snapshots are no more. */
   remove: (labels: ReadonlySet<Label>, names: readonly string[]) => void
-  sweep: (msMax: number, isForced: boolean) => SweepProgress
+  sweep: (msMax: number, how: SweepHow) => SweepProgress
   /** Work that no request should wait for. */
   idle: () => void
   /** What a sync of the mount has set off is still on its way: see FlushMarker. `onWake` is called when it was carried out. */
@@ -86,11 +89,9 @@ export class VolumeService {
         this.#options.remove(new Set(message.labels), message.names)
         post({ type: 'removed', id: message.id })
         break
-      case 'sweep': {
-        const progress = this.#options.sweep(message.msMax, message.isForced)
-        post({ type: 'swept', id: message.id, progress })
+      case 'sweep':
+        this.#sweep(message)
         break
-      }
       case 'wanted-done':
         this.#wanted.set(keyOf(message.what, message.name), 'done')
         break
@@ -122,6 +123,18 @@ export class VolumeService {
   /** The same for a request that asks for the deletion of one. */
   readonly deleteSnapshot = (name: string): void => {
     this.#want('deletion', name)
+  }
+
+  /** If it fails nothing is wrong: it is begun anew some other time. */
+  #sweep({ id, msMax, how }: Extract<ToVolumeThread, { type: 'sweep' }>): void {
+    const { post, sweep } = this.#options
+    try {
+      post({ type: 'swept', id, progress: sweep(msMax, how) })
+    } catch (error) {
+      if (!(error instanceof FsError) && codeOf(error) === undefined) throw error
+      const { kind, message } = failureOf(error, 'the sweep was broken off')
+      post({ type: 'sweep-failed', id, kind, message })
+    }
   }
 
   #want(what: Wanted, name: string): void {

@@ -8,6 +8,7 @@ import type { Log } from './daemon-log.js'
 import { PendingAnswers } from './pending-answers.js'
 import type {
   FromVolumeThread,
+  SweepHow,
   SweepProgress,
   ThreadStatus,
   ToVolumeThread,
@@ -159,11 +160,11 @@ export class VolumeThread {
     return removed
   }
 
-  /** Sweeps for about so long; unless `isForced`, only if there is something new to find. */
-  sweep(msMax: number, isForced: boolean): Promise<SweepProgress> {
+  /** Sweeps for about so long. */
+  sweep(msMax: number, how: SweepHow): Promise<SweepProgress> {
     const id = ++this.#lastId
     const swept = this.#pending.expect<SweepProgress>(`swept ${id}`)
-    this.#send({ type: 'sweep', id, msMax, isForced })
+    this.#send({ type: 'sweep', id, msMax, how })
     return swept
   }
 
@@ -225,6 +226,9 @@ export class VolumeThread {
         break
       case 'swept':
         this.#pending.answer(`swept ${message.id}`, message.progress)
+        break
+      case 'sweep-failed':
+        this.#pending.refuse(`swept ${message.id}`, new Failure(message.kind, message.message))
         break
       case 'wanted':
         this.#events.onWanted(message.what, message.name)

@@ -136,7 +136,7 @@ async function open(
       for (const name of names) forgetName(name as ByteString)
       sweeping.restart()
     },
-    sweep: (msMax, isForced) => sweeping.goOn(msMax, isForced),
+    sweep: (msMax, how) => sweeping.goOn(msMax, how),
     isCatchingUp: () => flushMarker.isCatchingUp,
   })
   const { takeSnapshot, deleteSnapshot } = service

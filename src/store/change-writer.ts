@@ -91,7 +91,7 @@ export class ChangeWriter {
     if (pending.count === 0) return
     faultPoint('index.commit.begun')
     this.#lookup.noteIndexed()
-    this.#index.apply((put) => {
+    this.#index.apply({ entries: pending.count, bytes: pending.bytes }, (put) => {
       put(pending.puts, 0, pending.bytes)
       return this.#journal.position
     })

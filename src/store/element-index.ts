@@ -6,6 +6,12 @@ export type PutSink = (puts: Buffer, start: number, end: number) => void
 /** Takes the key of an entry that shall be no more; no matter whether there is one. */
 export type RemoveSink = (key: Uint8Array) => void
 
+/** At most: entries that are put or removed, bytes of the puts. */
+export interface ApplySize {
+  entries: number
+  bytes: number
+}
+
 /**
  * The elements by key, derived from the journal. A crash of the process takes nothing that apply has
  * done; one of the machine may leave anything, unless all was synced after close: whoever opens it
@@ -24,9 +30,9 @@ export interface ElementIndex {
   seekBackward(key: Buffer): IndexCursor
   /**
    * Puts and removes what `fill` gives, and puts the checkpoint it returns, in one transaction: all or, if
-   * anything throws, nothing.
+   * anything throws, nothing. `size` tells what room it needs on the disk.
    */
-  apply(fill: (put: PutSink, remove: RemoveSink) => JournalPosition): void
+  apply(size: ApplySize, fill: (put: PutSink, remove: RemoveSink) => JournalPosition): void
   close(): void
 }
 

@@ -156,6 +156,11 @@ export function readLocationValue(from: Buffer, end: number): Location {
   }
 }
 
+/** What an object that is gone for good leaves: its number may come to stand for another. */
+export function isNowhere({ isRetired, places, bornAfter }: Location): boolean {
+  return !isRetired && places.length === 0 && bornAfter === 0
+}
+
 export function driftValueBytes(labels: readonly Label[]): number {
   return 4 * labels.length
 }

@@ -64,6 +64,26 @@ export class JournalFiles {
     }
   }
 
+  /** A descriptor that is the caller's, to read, write and close. */
+  openAgain(segment: number): { fd: number; header: SegmentHeader } {
+    const path = join(this.#directory, segmentName(segment))
+    try {
+      return openSegment(this.#disk, path, segment, this.#newest.volumeId)
+    } catch (error) {
+      throw requestErrorOf(error, `open ${path}`)
+    }
+  }
+
+  /** What the files take on the disk, in bytes. */
+  takenBytes(): number {
+    let bytes = 0
+    for (let segment = 1; segment <= this.#newest.segment; segment++) {
+      const path = join(this.#directory, segmentName(segment))
+      bytes += this.#disk.stat(path)?.takenBytes ?? 0
+    }
+    return bytes
+  }
+
   /** Begins the next segment, durably. If it fails nothing has changed. `makeFile`: see createSegment. */
   begin(firstSequence: number, makeFile?: MakeFile): void {
     const segment = this.#newest.segment + 1

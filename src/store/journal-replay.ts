@@ -4,6 +4,7 @@ import { isKept } from '../base/rules.js'
 import type { Disk } from './disk.js'
 import type { ElementIndex } from './element-index.js'
 import type { JournalPosition } from './journal.js'
+import { putHeaderBytes } from './puts.js'
 import { comesAfter } from './record.js'
 import { RecordScan } from './record-scan.js'
 import { damagedJournal, openSegment, segmentHeaderBytes, segmentName } from './segment.js'
@@ -52,7 +53,9 @@ function replaySegment(
     const scan = new RecordScan(reader, header.seed, from.offset, end)
     let { sequence } = from
     while (scan.offset < end) {
-      index.apply((put) => {
+      const bytesMax = Math.min(batchBytes, end - scan.offset)
+      const size = { entries: bytesMax / putHeaderBytes, bytes: bytesMax }
+      index.apply(size, (put) => {
         for (let bytes = 0; scan.offset < end && bytes < batchBytes;) {
           const body = scan.readHeader() === 'whole' ? scan.readBody() : undefined
           const isNext = comesAfter(scan.header, sequence) || !isKept('record.sequence')

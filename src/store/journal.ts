@@ -6,6 +6,7 @@ import type { Change } from './change.js'
 import { joined, type DeadRun } from './dead-runs.js'
 import type { Disk } from './disk.js'
 import { isFull } from './durable-file.js'
+import { JournalCompaction, type CompactionOptions } from './journal-compaction.js'
 import type { JournalFiles } from './journal-files.js'
 import type { JournalReserve } from './journal-reserve.js'
 import { recordHeaderBytes, sealRecord } from './record.js'
@@ -23,6 +24,8 @@ export interface JournalPosition {
 
 /** The window of 'ordered': how much of the past a power loss may take. */
 const syncIntervalMs = 50
+/** A smaller part of a whole segment is not worth one of its own. */
+const segmentShareMin = 1 << 12
 
 /**
  * The writing end of a journal: a record is one write, at the end of the newest segment.
@@ -193,6 +196,24 @@ export class Journal {
     }
   }
 
+  /**
+   * What gives back the space of records that nobody needs. In the newest segment there are none to be given back: a
+   * new one is begun, if there is room for it and enough in this one.
+   */
+  compaction(parts: Pick<CompactionOptions, 'liveness' | 'forget'>): JournalCompaction {
+    if (this.#offset * segmentShareMin > this.#segmentBytesMax) this.#tryRoll()
+    return new JournalCompaction({
+      ...parts,
+      disk: this.#disk,
+      segments: Array.from({ length: this.segment - 1 }, (_, at) => at + 1),
+      openSegment: (segment) => this.#files.openAgain(segment),
+    })
+  }
+
+  takenBytes(): number {
+    return this.#files.takenBytes()
+  }
+
   close(): void {
     this.#background?.close()
     this.#files.close()
@@ -239,6 +260,14 @@ export class Journal {
     faultPoint('journal.roll.begun')
     if (isKept('roll.noted')) this.#onSegment(this.segment)
     faultPoint('journal.roll.done')
+  }
+
+  #tryRoll(): void {
+    try {
+      this.#roll()
+    } catch (error) {
+      if (!isFull(error)) throw error
+    }
   }
 
   /** Blocks for a record that leave as many of those set aside as there were. */

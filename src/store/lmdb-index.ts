@@ -1,14 +1,17 @@
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import type * as Lmdb from 'lmdb'
 import type { RootDatabase } from 'lmdb'
 import { isErrno } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
 import { checkpointKey, checkpointOf, checkpointValue } from './checkpoint.js'
 import { codeOf } from './durable-file.js'
-import type { ElementIndex, PutSink, RemoveSink } from './element-index.js'
+import type { ApplySize, ElementIndex, PutSink, RemoveSink } from './element-index.js'
 import { LmdbCursor } from './lmdb-cursor.js'
 import { indexErrorOf, writeErrorOf } from './lmdb-error.js'
+import { dataName } from './index-state.js'
 import { openBeside } from './lmdb-place.js'
+import { secureRoom } from './lmdb-room.js'
 import type { JournalPosition } from './journal.js'
 import { endOfPut, putHeaderBytes, valueStartOfPut } from './puts.js'
 
@@ -57,7 +60,9 @@ export class LmdbIndex implements ElementIndex {
 
   get(key: Buffer): Buffer | undefined {
     try {
-      return this.#forReading().getBinaryFast(key)
+      const value = this.#forReading().getBinaryFast(key)
+      // What it gives out says how long it is, and is longer to equals() and its like.
+      return value?.subarray(0, value.length)
     } catch (error) {
       throw indexErrorOf(error)
     }
@@ -73,7 +78,8 @@ export class LmdbIndex implements ElementIndex {
     return this.#backward
   }
 
-  apply(fill: (put: PutSink, remove: RemoveSink) => JournalPosition): void {
+  apply(size: ApplySize, fill: (put: PutSink, remove: RemoveSink) => JournalPosition): void {
+    secureRoom(join(this.#directory, dataName), size)
     const database = this.#forReading()
     // Else this reader would keep the pages that the transaction frees.
     this.#closeCursors()

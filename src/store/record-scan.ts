@@ -12,7 +12,7 @@ const noHeader: RecordHeader = {
   bodyBytes: 0,
   dataBytes: 0,
   bodyCrc: 0,
-  isVoid: false,
+  kind: 'change',
 }
 
 const magicBytes = Buffer.alloc(4)

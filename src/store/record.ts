@@ -31,19 +31,44 @@ export interface RecordHeader {
   bodyBytes: number
   dataBytes: number
   bodyCrc: number
-  /** It stands in the place of records that are lost, the last of which had its number. */
-  isVoid: boolean
+  kind: RecordKind
 }
+
+/**
+ * 'change': of one commit. Others stand in the place of records up to their number: 'lost' for some that are lost, 'freed'
+ * for all after its durable sequence number, which nobody needs.
+ */
+export type RecordKind = 'change' | 'lost' | 'freed'
+const kinds: readonly RecordKind[] = ['change', 'lost', 'freed']
 
 /** Whether a record with that header may come right after the one with number `sequence`. */
 export function comesAfter(header: RecordHeader, sequence: number): boolean {
-  return header.isVoid ? header.sequence >= sequence : header.sequence === sequence + 1
+  switch (header.kind) {
+    case 'change':
+      return header.sequence === sequence + 1
+    case 'lost':
+      return header.sequence >= sequence
+    case 'freed':
+      return header.durableSequence === sequence
+  }
 }
 
 /** The header of a record without a body, `bytes` long as a whole, for records up to `sequence` that are lost. */
-export function voidRecordHeader(seed: number, sequence: number, bytes: number): Buffer {
+export function lostRecordHeader(seed: number, sequence: number, bytes: number): Buffer {
   const header = Buffer.alloc(recordHeaderBytes)
-  sealRecord(header, seed, sequence, sequence - 1, 0, bytes - recordHeaderBytes, true)
+  sealRecord(header, seed, sequence, sequence - 1, 0, bytes - recordHeaderBytes, 'lost')
+  return header
+}
+
+/** The same for those from `first` to `last` that are freed. */
+export function freedRecordHeader(
+  seed: number,
+  first: number,
+  last: number,
+  bytes: number,
+): Buffer {
+  const header = Buffer.alloc(recordHeaderBytes)
+  sealRecord(header, seed, last, first - 1, 0, bytes - recordHeaderBytes, 'freed')
   return header
 }
 
@@ -55,7 +80,7 @@ export function sealRecord(
   durableSequence: number,
   bodyBytes: number,
   dataBytes: number,
-  isVoid = false,
+  kind: RecordKind = 'change',
 ): void {
   record.writeUInt32LE(recordMagic, at.magic)
   writeU64le(record, sequence, at.sequence)
@@ -64,7 +89,7 @@ export function sealRecord(
   record.writeUInt32LE(dataBytes, at.data)
   const bodyCrc = crc32cOf(record, recordHeaderBytes, recordHeaderBytes + bodyBytes, seed)
   record.writeUInt32LE(bodyCrc, at.bodyCrc)
-  record.writeUInt32LE(isVoid ? 1 : 0, at.flags)
+  record.writeUInt32LE(kinds.indexOf(kind), at.flags)
   record.writeUInt32LE(crc32cOf(record, at.sequence, recordHeaderBytes, seed), at.headerCrc)
 }
 
@@ -77,18 +102,18 @@ export function readRecordHeader(
   if (from.readUInt32LE(start + at.magic) !== recordMagic) return undefined
   const crc = crc32cOf(from, start + at.sequence, start + recordHeaderBytes, seed)
   if (from.readUInt32LE(start + at.headerCrc) !== crc && isKept('record.header')) return undefined
-  const flags = from.readUInt32LE(start + at.flags)
+  const kind = kinds[from.readUInt32LE(start + at.flags)]
+  if (kind === undefined) return undefined
   const header = {
+    kind,
     sequence: readU64le(from, start + at.sequence),
     durableSequence: readU64le(from, start + at.durable),
     bodyBytes: from.readUInt32LE(start + at.body),
     dataBytes: from.readUInt32LE(start + at.data),
     bodyCrc: from.readUInt32LE(start + at.bodyCrc),
-    isVoid: flags === 1,
   }
   const isPossible =
-    flags <= 1 &&
-    (flags === 0 || header.bodyBytes === 0) &&
+    (kind === 'change' || header.bodyBytes === 0) &&
     Number.isSafeInteger(header.sequence) &&
     header.durableSequence < header.sequence &&
     header.bodyBytes <= bodyBytesMax

@@ -169,7 +169,7 @@ function replayInto(
   }
   const rest = index.checkpoint() ?? beginning
   const inMemory: Pick<ElementIndex, 'apply'> = {
-    apply: (fill) => {
+    apply: (_size, fill) => {
       fill((puts, start, putsEnd) => {
         pending.add(puts, start, putsEnd)
       }, nothingToRemove)

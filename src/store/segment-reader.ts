@@ -2,7 +2,7 @@ import { FsError } from '../base/errno.js'
 import { crc32cOf } from './checksum.js'
 import type { Disk } from './disk.js'
 
-const windowBytes = 1 << 20
+const windowBytesUsual = 1 << 20
 
 /** Reads a segment file in order through a window, so that memory does not grow with the file. */
 export class SegmentReader {
@@ -14,8 +14,8 @@ export class SegmentReader {
   #start = 0
   #end = 0
 
-  /** Borrows `fd`. */
-  constructor(disk: Disk, fd: number) {
+  /** Borrows `fd`. A small window suits who skips most of the file. */
+  constructor(disk: Disk, fd: number, windowBytes = windowBytesUsual) {
     this.#disk = disk
     this.#fd = fd
     this.sizeBytes = disk.sizeOf(fd)
@@ -57,7 +57,7 @@ export class SegmentReader {
    * CRC-32C of [offset, offset + bytes), which must lie in the file. Leaves the window as it is.
    */
   checksum(offset: number, bytes: number): number {
-    const buffer = Buffer.allocUnsafe(Math.min(bytes, windowBytes))
+    const buffer = Buffer.allocUnsafe(Math.min(bytes, windowBytesUsual))
     let crc = 0
     for (let done = 0; done < bytes;) {
       const wanted = Math.min(buffer.length, bytes - done)

@@ -6,8 +6,8 @@ import type { Label } from '../base/ids.js'
 import { instantOfMs, isLater } from '../base/instant.js'
 import type { Instant } from '../base/instant.js'
 import type { Disk } from './disk.js'
-import { putFile, readWholeFile } from './durable-file.js'
-import { DurableJsonFile, jsonBytes } from './durable-json-file.js'
+import { readWholeFile } from './durable-file.js'
+import { DurableJsonFile } from './durable-json-file.js'
 import { FieldCheck, FieldError } from './field-check.js'
 import { instantOfText, instantText, isInstantText } from './instant-text.js'
 import { failureOfSystem } from './store-failure.js'
@@ -52,6 +52,7 @@ export class Sessions {
   readonly #directory: string
   readonly #bootId: string
   readonly #file: DurableJsonFile<unknown>
+  readonly #copy: DurableJsonFile<unknown>
   #data: SessionsData | undefined
   #isOpen = false
   #clockAheadMs = 0
@@ -67,6 +68,7 @@ export class Sessions {
     this.#directory = directory
     this.#bootId = bootId
     this.#file = new DurableJsonFile(disk, directory, fileName)
+    this.#copy = new DurableJsonFile(disk, directory, copyName)
     this.#data = data
   }
 
@@ -226,7 +228,7 @@ export class Sessions {
       })),
     }
     try {
-      putFile(this.#disk, this.#directory, copyName, jsonBytes(stored))
+      this.#copy.write(stored)
       this.#file.write(stored)
     } catch (error) {
       throw failureOfSystem(error, `write ${join(this.#directory, fileName)}`)

@@ -8,7 +8,20 @@ import { ElementSweep } from './element-sweep.js'
 import type { SweepFindings } from './element-sweep.js'
 import type { Journal } from './journal.js'
 import type { LiveLabels } from './live-labels.js'
+import type { JournalCompaction } from './journal-compaction.js'
+import { RecordLiveness } from './record-liveness.js'
 import { SpaceUse } from './space-use.js'
+import type { VolumeElements } from './volume-elements.js'
+
+/** Of elements that were freed since the journal was last looked through: about so many bytes of it, without data. */
+export interface UnusedRecords {
+  bytes: number
+}
+
+/** It is looked through when more than the so-manieth part of it is unused. */
+const unusedShare = 20
+/** What an element takes in the journal beside its key: its value, and its share of the record. */
+const recordBytes = 100
 
 /**
  * Of the retired directory: what no snapshot knows, for its owner to forget and remove, and what is needed, for
@@ -31,6 +44,9 @@ export class StoreSweep {
   readonly #lookup: ElementLookup
   readonly #writer: ChangeWriter
   readonly #elements: ElementSweep
+  readonly #liveness: RecordLiveness
+  readonly #unused: UnusedRecords
+  #compaction: JournalCompaction | undefined
   #elementsFreed = 0
   #bytesFreed = 0
 
@@ -40,19 +56,23 @@ export class StoreSweep {
     lookup: ElementLookup,
     writer: ChangeWriter,
     live: LiveLabels,
+    elements: VolumeElements,
+    unused: UnusedRecords,
   ) {
     this.#journal = journal
     this.#index = index
     this.#lookup = lookup
     this.#writer = writer
     this.#elements = new ElementSweep(index, live, this.use)
+    this.#liveness = new RecordLiveness(index, elements, live)
+    this.#unused = unused
   }
 
   get counts(): { visited: number; elementsFreed: number; bytesFreed: number } {
     return {
       visited: this.#elements.visited,
       elementsFreed: this.#elementsFreed,
-      bytesFreed: this.#bytesFreed,
+      bytesFreed: this.#bytesFreed + (this.#compaction?.counts.bytesFreed ?? 0),
     }
   }
 
@@ -71,6 +91,33 @@ export class StoreSweep {
     return dead.length < entriesMax
   }
 
+  /**
+   * When the pass is through: gives back the space of up to `recordsMax` records of elements that were freed, in this pass
+   * or before. True when that is done, or not worth it yet; `isThorough`: always worth it.
+   */
+  compact(recordsMax: number, isThorough: boolean): boolean {
+    if (this.#compaction === undefined) {
+      const isWorth = this.#unused.bytes * unusedShare > this.#journal.takenBytes()
+      if (!isWorth && !isThorough) return true
+      this.#unused.bytes = 0
+    }
+    this.#indexPending()
+    this.#compaction ??= this.#journal.compaction({
+      liveness: this.#liveness,
+      forget: (keys) => {
+        // Nothing is given up in favour of what a crash may take.
+        this.#journal.sync()
+        this.#remove(keys)
+      },
+    })
+    return this.#compaction.step(recordsMax)
+  }
+
+  /** For one that is broken off. */
+  close(): void {
+    this.#compaction?.close()
+  }
+
   #indexPending(): void {
     this.#writer.withReserve(() => {
       this.#writer.indexPending()
@@ -81,17 +128,23 @@ export class StoreSweep {
     if (dead.length === 0) return
     faultPoint('sweep.begun')
     // First of all: nothing may lead to data that is gone.
-    this.#writer.withReserve(() => {
-      this.#index.apply((_put, remove) => {
-        for (const key of dead) remove(key)
-        return this.#journal.position
-      })
-    })
-    this.#lookup.noteRemoved()
+    this.#remove(dead)
     faultPoint('sweep.removed')
     this.#journal.punch(runs)
     faultPoint('sweep.punched')
     this.#elementsFreed += dead.length
     this.#bytesFreed += runs.reduce((sum, { bytes }) => sum + bytes, 0)
+    this.#unused.bytes += dead.reduce((sum, key) => sum + key.length + recordBytes, 0)
+  }
+
+  #remove(keys: readonly Buffer[]): void {
+    if (keys.length === 0) return
+    this.#writer.withReserve(() => {
+      this.#index.apply({ entries: keys.length, bytes: 0 }, (_put, remove) => {
+        for (const key of keys) remove(key)
+        return this.#journal.position
+      })
+    })
+    this.#lookup.noteRemoved()
   }
 }

@@ -18,6 +18,7 @@ import {
   checksumBytes,
   readChunkValue,
   readDriftValue,
+  isNowhere,
   readLocationValue,
   readNameValue,
 } from './element-values.js'
@@ -236,9 +237,4 @@ export class VolumeElements {
   #view(bytes: number): Buffer {
     return (this.#views[bytes] ??= this.#key.subarray(0, bytes))
   }
-}
-
-/** What an object that is gone for good leaves: its number may come to stand for another. */
-function isNowhere({ isRetired, places, bornAfter }: Location): boolean {
-  return !isRetired && places.length === 0 && bornAfter === 0
 }

@@ -87,6 +87,7 @@ export class VolumeStore {
   readonly #writer: ChangeWriter
   readonly #lookup: ElementLookup
   readonly #change = new Change()
+  readonly #unused = { bytes: 0 }
   #changesRefused = 0
   #isClosed = false
 
@@ -311,7 +312,15 @@ export class VolumeStore {
    * caller's: he adds what is cut meanwhile at its end.
    */
   sweep(live: LiveLabels): StoreSweep {
-    return new StoreSweep(this.#journal, this.#index, this.#lookup, this.#writer, live)
+    return new StoreSweep(
+      this.#journal,
+      this.#index,
+      this.#lookup,
+      this.#writer,
+      live,
+      this.#elements,
+      this.#unused,
+    )
   }
 
   /** All that was committed is on the disk when this returns. */

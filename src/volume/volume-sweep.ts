@@ -12,6 +12,9 @@ import type { Retirement } from './retirement.js'
 /** Entries of the index that one step looks at: some milliseconds. */
 const stepEntries = 500
 
+/** Records of the journal, each of some elements. */
+const stepRecords = 200
+
 /** Files that one step removes: each may take the file system a while. */
 const removalsMax = 16
 
@@ -39,6 +42,7 @@ export class VolumeSweep {
   /** Directories that were not empty. */
   #leftBehind = 0
   #isThrough = false
+  #isCompacted = false
 
   constructor(
     store: VolumeStore,
@@ -57,7 +61,11 @@ export class VolumeSweep {
   }
 
   get isEnd(): boolean {
-    return this.#isThrough && this.#unneeded.length === 0 && this.#gone.length === 0
+    return this.#isCompacted && !this.#hasLeft
+  }
+
+  get #hasLeft(): boolean {
+    return !this.#isThrough || this.#unneeded.length > 0 || this.#gone.length > 0
   }
 
   /** Of the snapshots, oldest first: what the indices in `use` stand for. */
@@ -78,10 +86,17 @@ export class VolumeSweep {
     }
   }
 
-  step(): void {
+  /** `isThorough`: gives back the space of every record that it can. */
+  step(isThorough: boolean): void {
     if (this.#gone.length > 0) this.#purge()
     else if (this.#unneeded.length > 0) this.#removeSome()
-    else this.#look()
+    else if (!this.#isThrough) this.#look()
+    else this.#isCompacted = this.#sweep.compact(stepRecords, isThorough)
+  }
+
+  /** For one that is broken off. */
+  close(): void {
+    this.#sweep.close()
   }
 
   #look(): void {

@@ -223,7 +223,9 @@ test('places that lead in circles, and to ever more places, come to an end', () 
 function writeToIndex(index: string, records: readonly ForgedRecord[]): void {
   const elements = LmdbIndex.open(index)
   const checkpoint = elements.checkpoint()
-  elements.apply((put) => {
+  const all = records.flatMap(({ puts }) => puts.map((each) => forgedPut(each).length))
+  const size = { entries: all.length, bytes: all.reduce((sum, bytes) => sum + bytes, 0) }
+  elements.apply(size, (put) => {
     for (const { puts } of records) {
       for (const each of puts) {
         const bytes = forgedPut(each)

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { seedOfThisRun } from '../support/random.js'
+import { CompactionStory } from '../support/simulation/compaction-story.js'
 import { CrashStory } from '../support/simulation/crash-story.js'
 import { PunchStory } from '../support/simulation/punch-story.js'
 
@@ -38,5 +39,11 @@ describe(`crashes at every operation of the disk (BYGONE_SEED=${seedFirst})`, ()
 
   test('a record whose data was given back takes none with it that follows', () => {
     new PunchStory().run()
+  })
+
+  test('records that are freed take none with them that are needed', () => {
+    const story = new CompactionStory(seedFirst)
+    story.run()
+    expect(story.points).toBeGreaterThan(20)
   })
 })

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { rules, withBroken, type Rule } from '../../src/base/rules.js'
 import type { Durability } from '../../src/store/journal.js'
+import { CompactionStory } from '../support/simulation/compaction-story.js'
 import { CrashStory } from '../support/simulation/crash-story.js'
 import { DamageStory } from '../support/simulation/damage-story.js'
 import { PunchStory } from '../support/simulation/punch-story.js'
@@ -13,7 +14,7 @@ const hunts = Number(process.env['BYGONE_HUNTS'] ?? 6)
 const given = process.env['BYGONE_SEED']
 const trials = 60
 
-type Kind = 'crash' | 'damage' | 'punch'
+type Kind = 'crash' | 'damage' | 'punch' | 'compaction'
 
 /** What notices, and the first story that did. */
 const noticedBy: Record<Rule, [Kind, number]> = {
@@ -34,8 +35,9 @@ const noticedBy: Record<Rule, [Kind, number]> = {
   'record.synced': ['damage', 4],
   'record.touched': ['crash', 5],
   'record.cut-back': ['crash', 1],
-  'record.cut-synced': ['crash', 19],
+  'record.cut-synced': ['crash', 10],
   'punch.claimed': ['punch', 0],
+  'compaction.synced': ['compaction', 0],
   'record.durable-at-most': ['crash', 9],
   'record.durable-at-least': ['damage', 4],
   'record.header': ['damage', 16],
@@ -92,6 +94,8 @@ function storyOf(
       return new CrashStory({ seed, durability })
     case 'damage':
       return new DamageStory({ seed, durability })
+    case 'compaction':
+      return new CompactionStory(seed)
     case 'punch':
       return new PunchStory()
   }

@@ -1,4 +1,4 @@
-import { readdirSync, readFileSync } from 'node:fs'
+import { readdirSync, readFileSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { describeMount } from '../support/requirements.js'
@@ -19,6 +19,22 @@ if os.path.exists(top + '/removed-%d' % round):
 open(top + '/removed-%d' % (round + 1), 'wb').write(b'r' * 2000000)
 os.makedirs(top + '/made-%d/below' % round)
 open(top + '/made-%d/below/file' % round, 'w').write('made %d' % round)`
+
+/** Many names, little data. */
+const replaceAll = `
+top, round = given['live'], given['round']
+for number in range(600):
+    if round > 0:
+        os.unlink('%s/a file of some name %d' % (top, number))
+    with open('%s/a file of some name %d' % (top, number), 'wb') as file:
+        file.write(b'%d' % round)`
+
+/** What the files in directories of that name take on the disk, but for what is set aside. */
+function blockBytesBelow(path: string, name: string): number {
+  return readdirSync(path, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.parentPath.endsWith(`/${name}`) && entry.name !== 'reserve')
+    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).blocks * 512, 0)
+}
 
 /** Five snapshots with a change of everything before each, and how each looked. */
 async function withSnapshots(volume: TestVolume, first = 0): Promise<Map<string, TreeEntry[]>> {
@@ -91,6 +107,30 @@ describeMount('a deleted snapshot', () => {
       },
       { timeout: 20_000, interval: 50 },
     )
+  })
+
+  test('leaves hardly more in the journal than if it had never been', async () => {
+    const takenBytes = async (isDeleted: (round: number) => boolean, isTaken = true) => {
+      const volume = await TestVolume.mounted({ chunkSize: '4K' })
+      for (let round = 0; round < 4; round++) {
+        const changed = await volume.actor.python(replaceAll, { live: volume.live, round })
+        expect(changed.errno).toBeUndefined()
+        if (isTaken || !isDeleted(round)) await volume.snapshot('--tag', `round-${round}`)
+      }
+      const deleted = [0, 1, 2, 3].filter((round) => isTaken && isDeleted(round))
+      if (deleted.length > 0) {
+        const tags = deleted.map((round) => `round-${round}`)
+        await volume.succeed('delete', ...tags, '--volume', volume.live)
+      }
+      await volume.succeed('gc', volume.live)
+      await volume.unmount()
+      await volume.succeed('check', '--data', volume.origin)
+      return blockBytesBelow(join(volume.store, 'volumes'), 'journal')
+    }
+    const isDeleted = (round: number) => round === 1 || round === 2
+    const after = await takenBytes(isDeleted)
+    const never = await takenBytes(isDeleted, false)
+    expect(after).toBeLessThan(never * 1.1 + (64 << 10))
   })
 
   test('answers ESTALE to who is still in it', async () => {

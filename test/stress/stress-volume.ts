@@ -1,13 +1,18 @@
 import { join } from 'node:path'
 import { faultPoints } from '../../src/base/fault-points.js'
 import type { Actor } from '../support/actor.js'
+import { checkReport } from '../support/check-report.js'
 import { damageStore } from '../support/damage-store.js'
 import { Faults } from '../support/faults.js'
 import { Mismatch, Oracle, type Step, type VolumeUnderTest } from '../support/oracle.js'
 import { OracleVolume } from '../support/oracle-volume.js'
 import type { Random } from '../support/random.js'
+import { SmallDisk } from '../support/small-disk.js'
 import { StampedCrew } from '../support/stamped-crew.js'
 import { TestVolume, type TestVolumeOptions } from '../support/test-volume.js'
+
+/** Far more than a volume comes to in all its lives: the disk is full when it is filled, and else not. */
+const smallDiskMegabytes = 400
 
 const crewOf = { files: 3, blocks: 192, writers: 2, churners: 2, readers: 2, isMapped: true }
 /** Small, so that the journal begins a new one every few seconds. */
@@ -18,6 +23,11 @@ const verifiedMax = 10
 /** What the first mount passes, or one that recovers from more than a kill. */
 const points = Object.keys(faultPoints).filter((name) => !name.startsWith('file.volume.json.'))
 const groups = [...new Set(points.map((name) => name.split('.')[0] ?? ''))]
+
+export interface StressOptions extends TestVolumeOptions {
+  /** The store has a small disk of its own, which is full for a while again and again. */
+  isStoreFilled?: boolean
+}
 
 /**
  * A volume that lives again and again: it is mounted, several programs work on it at the same time
@@ -31,6 +41,7 @@ export class StressVolume {
     snapshots: 0,
     'snapshots deleted': 0,
     'crashes survived': 0,
+    'full disks': 0,
     mounts: 0,
     'bytes compared': 0,
   }
@@ -39,10 +50,21 @@ export class StressVolume {
   readonly #random: Random
   readonly #crew: StampedCrew
   readonly #snapshots: OracleVolume
+  #disk: SmallDisk | undefined
+  #isFull = false
   #oracle: Oracle | undefined
   #stage: 'mounting' | 'running' | 'unmounting' | 'unmounted' = 'unmounted'
 
-  constructor(options: TestVolumeOptions, random: Random) {
+  static async make(options: StressOptions, random: Random): Promise<StressVolume> {
+    const stress = new StressVolume(options, random)
+    if (options.isStoreFilled === true) {
+      const { store } = stress.#volume
+      stress.#disk = await SmallDisk.make(store, { megabytes: smallDiskMegabytes })
+    }
+    return stress
+  }
+
+  private constructor(options: TestVolumeOptions, random: Random) {
     this.#random = random
     this.#volume = new TestVolume(options)
     this.#crew = new StampedCrew(this.#volume, random, crewOf)
@@ -57,7 +79,7 @@ export class StressVolume {
     if (faults.hasKilled) this.pointsKilledAt.add(plan.split('=')[0] ?? '')
   }
 
-  /** A last life without any kill; compares every snapshot once more. */
+  /** A last life without any kill; compares every snapshot once more. Nothing is amiss with what is kept. */
   async end(): Promise<void> {
     await this.#live(new Faults(this.#volume.directory, ''), false)
     await this.#volume.mount()
@@ -65,6 +87,15 @@ export class StressVolume {
     await this.#crew.reread()
     await this.#volume.unmount()
     this.#count()
+    const { report } = await checkReport(this.#volume, '--data')
+    const damages = report.store.filter(({ severity }) => severity === 'damage')
+    // What was changed behind the volume's back is lost to snapshots of before.
+    const losses = report.files.filter(({ path }) => !path.startsWith(this.#crew.drifting))
+    if (damages.length + losses.length + report.unchecked.length > 0) {
+      throw new Mismatch(
+        `bygone check: ${JSON.stringify({ damages, losses, unchecked: report.unchecked })}`,
+      )
+    }
     await this.#volume.destroy()
   }
 
@@ -107,8 +138,19 @@ export class StressVolume {
     await this.#volume.hasDied()
     damageStore(this.#volume.store, {
       isTorn: this.#stage === 'running' && this.#random.isLikely(0.3),
-      isIndexLost: this.#random.isLikely(0.15),
+      // To make it anew takes room.
+      isIndexLost: !this.#isFull && this.#random.isLikely(0.15),
     })
+  }
+
+  /** The store's disk is full, or has room again. */
+  #fill(isFull: boolean): void {
+    if (this.#disk === undefined || isFull === this.#isFull) return
+    this.#tell(isFull ? 'the disk of the store is full' : 'it has room again')
+    if (isFull) this.#disk.fill()
+    else this.#disk.free()
+    this.#isFull = isFull
+    if (isFull) this.counts['full disks']++
   }
 
   async #work(isKilled: () => boolean, kill: (() => void) | undefined): Promise<void> {
@@ -121,6 +163,7 @@ export class StressVolume {
         const steps = this.#steps(oracle)
         if (await oracle.runUntilKilled(steps, isKilled)) break
         if (!isKilled()) await this.#survive(isKilled, () => oracle.verifyOne())
+        if (this.#random.isLikely(0.3)) await this.#workOnFullDisk(oracle, isKilled)
       }
       // Whoever was killed may be noticed a moment later.
       if (kill !== undefined && !isKilled()) kill()
@@ -131,10 +174,22 @@ export class StressVolume {
     }
   }
 
+  /** The crew is refused what needs space; snapshots are cut and read, and may be deleted. */
+  async #workOnFullDisk(oracle: Oracle, isKilled: () => boolean): Promise<void> {
+    if (this.#disk === undefined || isKilled()) return
+    this.#fill(true)
+    const steps: Step[] = this.#random.isLikely(0.3) ? ['snapshot', 'delete'] : ['snapshot']
+    await oracle.runUntilKilled(steps, isKilled)
+    if (!isKilled()) await this.#survive(isKilled, () => oracle.verifyOne())
+    // Who is killed now may have to recover on a full disk.
+    if (!isKilled()) this.#fill(false)
+  }
+
   /** Compares what the life before has left; in the first one makes what all work on. */
   async #begin(): Promise<Oracle> {
     if (this.#oracle !== undefined) {
       await this.#oracle.recover(() => Promise.resolve(), verifiedMax)
+      this.#fill(false)
       await this.#crew.recover(await this.#snapshots.snapshots())
       return this.#oracle
     }

@@ -1,15 +1,14 @@
 import { expect, test } from 'vitest'
 import { Random, seedOfThisRun } from '../support/random.js'
 import { describeMount } from '../support/requirements.js'
-import type { TestVolumeOptions } from '../support/test-volume.js'
-import { StressVolume } from './stress-volume.js'
+import { type StressOptions, StressVolume } from './stress-volume.js'
 
 // Goal: nothing that can happen changes a snapshot or loses what a program was told is done. Method: lives of
 // a volume, one after the other (see stress-volume.ts). `npm run stress -- --minutes N --seed S`.
 
-const configurations: TestVolumeOptions[] = [
+const configurations: StressOptions[] = [
   { chunkSize: '4K' },
-  { isMountedOver: false, chunkSize: '64K', isStoreApart: true },
+  { isMountedOver: false, chunkSize: '64K', isStoreApart: true, isStoreFilled: true },
   { durability: 'strict', chunkSize: '16K' },
 ]
 /** Of one volume; the next begins with nothing, so that no comparison gets slower and slower. */
@@ -25,7 +24,7 @@ describeMount('a volume under stress', () => {
     const points = new Set<string>()
     for (let round = 0; Date.now() < end; round++) {
       const options = configurations[round % configurations.length] ?? {}
-      const volume = new StressVolume(options, random)
+      const volume = await StressVolume.make(options, random)
       try {
         for (let life = 0; life < livesMax && Date.now() < end; life++) await volume.live()
         await volume.end()

@@ -22,6 +22,8 @@ ZEROS = bytes(BLOCK)
 # Files that are changed behind bygone's back while nothing is mounted.
 DRIFTING = 6
 ACK = struct.Struct('<Q')
+# A full disk refuses; what was written may end before, between two blocks.
+FULL = (errno.ENOSPC, errno.EDQUOT)
 GONE = (errno.ENOTCONN, errno.ECONNABORTED, errno.EIO)
 
 
@@ -109,13 +111,21 @@ def write(given):
         count = choice.randint(1, RUN - first % RUN)
         stamp = time.monotonic_ns()
         data = b''.join(block_of(file, index, stamp) for index in range(first, first + count))
+        try:
+            store(file, first, count, stamp, data)
+        except OSError as error:
+            if error.errno not in FULL:
+                raise
+            time.sleep(0.005)
+
+    def store(file, first, count, stamp, data):
         if given['mapped'] and choice.random() < 0.1:
             with mmap.mmap(fds[file], given['blocks'] * BLOCK) as memory:
                 # A page at a time, as a snapshot may come between two.
                 memory[first * BLOCK:first * BLOCK + len(data)] = data
                 memory.flush()
         else:
-            os.pwrite(fds[file], data, first * BLOCK)
+            count = os.pwrite(fds[file], data, first * BLOCK) // BLOCK
         for index in range(first, first + count):
             acks.set(file, index, stamp)
         if choice.random() < 0.01:
@@ -176,8 +186,10 @@ def churn(given):
             choice.choices([kind for kind, _ in kinds], [weight for _, weight in kinds])[0]()
         except OSError as error:
             # Others are at it too: what was there may be gone, or be there already.
-            if error.errno not in (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY, errno.ESTALE):
+            if error.errno not in (errno.ENOENT, errno.EEXIST, errno.ENOTEMPTY, errno.ESTALE, *FULL):
                 raise
+            if error.errno in FULL:
+                time.sleep(0.005)
 
     return until_stopped(given, step)
 

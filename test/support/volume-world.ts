@@ -54,6 +54,7 @@ export class VolumeWorld {
     this.#store = VolumeStore.open({
       directory: join(this.#directory, 'store'),
       durability: 'ordered',
+      segmentBytesMax: 1 << 18,
     })
     this.#volume = TreeVolume.open({
       originFd,
@@ -118,13 +119,10 @@ export class VolumeWorld {
    * value are together.
    */
   elements(): { table: number; object: number; label: number; lower: number; bytes: number }[] {
-    this.#store?.indexPending()
     const found = []
-    const index = realDisk.openIndex(join(this.#directory, 'store', 'index'))
-    let before = Buffer.alloc(0)
-    const cursor = index.seek(Buffer.of(Table.names))
-    while (!cursor.isAtEnd && (cursor.key[0] ?? 0) < Table.locations) {
-      const key = Buffer.from(cursor.key)
+    let before: Buffer = Buffer.alloc(0)
+    for (const { key, value } of this.entries()) {
+      if ((key[0] ?? 0) >= Table.locations) break
       const address = key.subarray(0, -labelBytes)
       const isSame = before.subarray(0, -labelBytes).equals(address)
       found.push({
@@ -132,9 +130,21 @@ export class VolumeWorld {
         object: Number(objectOfKey(key, 0)),
         label: Number(labelOfKey(key, key.length)),
         lower: isSame ? Number(labelOfKey(before, before.length)) : 0,
-        bytes: key.length + cursor.value.length,
+        bytes: key.length + value.length,
       })
       before = key
+    }
+    return found
+  }
+
+  /** All that the index has. */
+  entries(): { key: Buffer; value: Buffer }[] {
+    this.#store?.indexPending()
+    const found = []
+    const index = realDisk.openIndex(join(this.#directory, 'store', 'index'))
+    const cursor = index.seek(Buffer.of(Table.names))
+    while (!cursor.isAtEnd) {
+      found.push({ key: Buffer.from(cursor.key), value: Buffer.from(cursor.value) })
       cursor.advance()
     }
     index.close()
@@ -149,7 +159,7 @@ export class VolumeWorld {
   /** A whole pass. */
   sweep(): VolumeSweep {
     const sweep = this.volume.sweep()
-    while (!sweep.isEnd) sweep.step()
+    while (!sweep.isEnd) sweep.step(true)
     return sweep
   }
 

@@ -218,7 +218,9 @@ export class JournalSurvey {
         continue
       }
       if (scan.header.sequence > (this.#options.checkpoint?.sequence ?? 0)) this.#passCheckpoint()
-      if (scan.header.isVoid) this.#passVoid(segment, scan)
+      const { kind } = scan.header
+      if (kind === 'lost') this.#passLost(segment, scan)
+      else if (kind === 'freed') this.#passFreed(segment, scan)
       else {
         this.#lost.resolve(scan.header.sequence, segment, offset)
         this.#take(segment, reader, scan, body)
@@ -231,8 +233,9 @@ export class JournalSurvey {
   /** Where the body of the record at the scan is in the window; undefined: none that comes next is there. */
   #bodyOfNext(scan: RecordScan): number | undefined {
     if (scan.readHeader() !== 'whole') return undefined
-    const { sequence, isVoid } = scan.header
-    const isNext = isVoid ? sequence >= this.#lost.sequence : sequence > this.#lost.sequence
+    const { sequence, kind } = scan.header
+    const isNext =
+      kind === 'lost' ? sequence >= this.#lost.sequence : sequence > this.#lost.sequence
     return isNext ? scan.readBody() : undefined
   }
 
@@ -297,12 +300,18 @@ export class JournalSurvey {
   }
 
   /** What lies in it are the bytes that a repair could not make sense of; chunks may be among them. */
-  #passVoid(segment: number, scan: RecordScan): void {
+  #passLost(segment: number, scan: RecordScan): void {
     if (this.#lost.hasOpen) this.#lost.resolve(scan.header.sequence, segment, scan.offset)
-    this.#lost.noteVoid(scan.header.sequence)
+    this.#lost.noteAll(scan.header.sequence)
     this.#options.places.addDoubtful(segment, scan.offset, scan.recordEnd)
     const range = { start: scan.offset, end: scan.recordEnd }
     this.#find('record', segment, range, 'here records were lost before a repair', 'note')
+  }
+
+  /** Nobody needs what lay in it. */
+  #passFreed(segment: number, { offset, header }: RecordScan): void {
+    this.#lost.resolve(header.durableSequence + 1, segment, offset)
+    this.#lost.noteAll(header.sequence)
   }
 
   #passCheckpoint(): void {

@@ -88,8 +88,8 @@ export class LostStretches {
     this.#sequence++
   }
 
-  /** A record that stands for those up to `sequence`: a repair knew that they were lost. */
-  noteVoid(sequence: number): void {
+  /** A record that stands for those up to `sequence`: a repair knew that they were lost, or they were freed. */
+  noteAll(sequence: number): void {
     this.#sequence = Math.max(this.#sequence, sequence)
   }
 

@@ -1,5 +1,6 @@
 import type { ElementIndex } from '../element-index.js'
 import type { JournalPosition } from '../journal.js'
+import { putHeaderBytes } from '../puts.js'
 
 /** How much goes into one transaction: LMDB holds what it changes in memory until the commit. */
 const batchBytes = 4 << 20
@@ -25,7 +26,8 @@ export class PutBatch {
 
   finish(position: JournalPosition): void {
     if (this.#bytes === 0) return
-    this.#index.apply((put) => {
+    const size = { entries: this.#bytes / putHeaderBytes, bytes: this.#bytes }
+    this.#index.apply(size, (put) => {
       put(this.#puts, 0, this.#bytes)
       return position
     })

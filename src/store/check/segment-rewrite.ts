@@ -4,7 +4,7 @@ import { Table } from '../element-keys.js'
 import { checksumBytes, readChunkValue } from '../element-values.js'
 import { endOfPut, putHeaderBytes, valueStartOfPut } from '../puts.js'
 import { RecordScan } from '../record-scan.js'
-import { recordHeaderBytes, voidRecordHeader } from '../record.js'
+import { recordHeaderBytes, lostRecordHeader } from '../record.js'
 import { segmentHeaderBytes, segmentHeaderOf, segmentName } from '../segment.js'
 import { SegmentReader } from '../segment-reader.js'
 import type { LostStretch } from './lost-stretches.js'
@@ -24,7 +24,7 @@ export interface SegmentRewriteOptions {
 
 /**
  * Writes a segment anew under the name `path`: all sound records as they were and, as far as it can be told, where
- * they were, so that their chunks are found; void records where others are lost, with the bytes that lay there.
+ * they were, so that their chunks are found; records that stand for them where others are lost, with the bytes that lay there.
  */
 export class SegmentRewrite {
   readonly #options: SegmentRewriteOptions
@@ -84,7 +84,7 @@ export class SegmentRewrite {
     if (count > 0 && bytes < recordHeaderBytes) bytes = Math.max(found, recordHeaderBytes)
     // Too little for a record, or nothing that any could have been.
     if (bytes < recordHeaderBytes || sequence === 0) return
-    this.#put(voidRecordHeader(this.#seed, sequence, bytes))
+    this.#put(lostRecordHeader(this.#seed, sequence, bytes))
     const data = bytes - recordHeaderBytes
     const kept = Math.max(0, Math.min(data, found - recordHeaderBytes))
     this.#copy(start + recordHeaderBytes, start + recordHeaderBytes + kept)
@@ -105,7 +105,7 @@ export class SegmentRewrite {
       const { bodyBytes, dataBytes } = scan.header
       const body = scan.readBody()
       if (body === undefined) return undefined
-      const isBearing = dataBytes > 0 && !scan.header.isVoid
+      const isBearing = dataBytes > 0 && scan.header.kind === 'change'
       const first = isBearing ? firstRun(reader.window, body, body + bodyBytes) : undefined
       if (first !== undefined) return from + first - (scan.recordEnd - dataBytes)
       scan.next()

@@ -31,7 +31,7 @@ import {
   keyOfPut,
   type IndexComparison,
 } from './index-comparison.js'
-import { NeededElements } from './needed-elements.js'
+import { NeededElements } from '../needed-elements.js'
 import type { LostStretch } from './lost-stretches.js'
 import { lostTimes, type LostTime } from './lost-times.js'
 import { JournalSurvey, type JournalSummary } from './journal-survey.js'

@@ -4,7 +4,7 @@ import type { ElementIndex } from '../../../src/store/element-index.js'
 import type { Random } from '../random.js'
 import { changeName, SimDirectory, splitSynced, survivingOperations } from './sim-directory.js'
 import type { NameOperation } from './sim-directory.js'
-import { pageBytes, SimFile, type Loss } from './sim-file.js'
+import { pageBytes, sectorBytes, SimFile, type Loss } from './sim-file.js'
 import { SimIndex } from './sim-index.js'
 import { SimBackgroundSync, SimStage } from './sim-stage.js'
 
@@ -142,6 +142,15 @@ export class SimDisk implements Disk {
     if (bytes.length > room) {
       this.#do(this.#writing(fd, bytes.subarray(0, room), offset))
       throw systemError('ENOSPC', path)
+    }
+    const end = offset + bytes.length
+    const isSectorReplaced =
+      end <= this.fileOf(fd).sizeBytes &&
+      Math.floor(offset / sectorBytes) === Math.floor((end - 1) / sectorBytes)
+    if (isSectorReplaced) {
+      // The kernel is not interrupted within a page.
+      this.#do(this.#writing(fd, bytes, offset))
+      return
     }
     this.#do({
       ...this.#writing(fd, bytes, offset),

@@ -2,7 +2,7 @@ import type { Random } from '../random.js'
 
 export const pageBytes = 4096
 /** What a disk may write in part. */
-const sectorBytes = 512
+export const sectorBytes = 512
 
 /** 4 KiB that are never changed, only replaced; undefined: a hole. */
 export type Page = Uint8Array | undefined

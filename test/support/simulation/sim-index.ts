@@ -1,4 +1,5 @@
 import type {
+  ApplySize,
   ElementIndex,
   IndexCursor,
   PutSink,
@@ -62,7 +63,7 @@ export class SimIndex implements ElementIndex {
     return this.#cursor(key, -1)
   }
 
-  apply(fill: (put: PutSink, remove: RemoveSink) => JournalPosition): void {
+  apply(_size: ApplySize, fill: (put: PutSink, remove: RemoveSink) => JournalPosition): void {
     const runs: Buffer[] = []
     const position = fill(
       (puts, start, end) => {

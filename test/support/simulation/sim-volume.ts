@@ -171,6 +171,7 @@ export class SimVolume {
   sweep(): void {
     const sweep = this.store.sweep(new LiveLabels(this.labels))
     while (!sweep.step(sweepEntries).isEnd);
+    while (!sweep.compact(sweepEntries, true));
   }
 
   create(path: string): void {

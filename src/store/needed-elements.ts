@@ -1,6 +1,6 @@
-import { isErrno } from '../../base/errno.js'
-import type { ObjectId } from '../../base/ids.js'
-import { bornAfterOf } from '../attributes-value.js'
+import { isErrno } from '../base/errno.js'
+import type { ObjectId } from '../base/ids.js'
+import { bornAfterOf } from './attributes-value.js'
 import {
   hasLabels,
   labelBytes,
@@ -9,11 +9,11 @@ import {
   objectPrefixBytes,
   Table,
   writeObjectPrefix,
-} from '../element-keys.js'
-import type { ElementIndex } from '../element-index.js'
-import { checkedPayloadBytes } from '../element-values.js'
-import type { LiveLabels } from '../live-labels.js'
-import type { VolumeElements } from '../volume-elements.js'
+} from './element-keys.js'
+import type { ElementIndex } from './element-index.js'
+import { checkedPayloadBytes } from './element-values.js'
+import type { LiveLabels } from './live-labels.js'
+import type { VolumeElements } from './volume-elements.js'
 
 /** Tells which elements of an index a snapshot still needs: a sweep may have taken others away. */
 export class NeededElements {
