@@ -7,13 +7,16 @@ import type { Disk } from './disk.js'
 import { isFull } from './durable-file.js'
 import type { ElementIndex } from './element-index.js'
 import type { ElementLookup } from './element-lookup.js'
-import type { Journal } from './journal.js'
+import { journalStart, type Journal } from './journal.js'
 import type { PendingPuts } from './pending-puts.js'
+import { endOfPut } from './puts.js'
 import { recordHeaderBytes } from './record.js'
 
 /** Some 5 ms of LMDB's work: what the request that meets the limit waits for. */
 const pendingPutsMax = 2048
 const pendingBytesMax = 4 << 20
+/** How many change the index at once on a full disk: each may take some pages. */
+export const entriesOfPiece = 16
 /** What is kept in memory while the index can't grow on a full disk. */
 export const pendingBytesMaxOnFullDisk = 64 << 20
 
@@ -91,14 +94,36 @@ export class ChangeWriter {
     if (pending.count === 0) return
     faultPoint('index.commit.begun')
     this.#lookup.noteIndexed()
-    this.#index.apply({ entries: pending.count, bytes: pending.bytes }, (put) => {
-      put(pending.puts, 0, pending.bytes)
-      return this.#journal.position
-    })
+    try {
+      this.#index.apply({ entries: pending.count, bytes: pending.bytes }, (put) => {
+        put(pending.puts, 0, pending.bytes)
+        return this.#journal.position
+      })
+    } catch (error) {
+      if (!isFull(error)) throw error
+      this.#indexInPieces()
+    }
     faultPoint('index.commit.done')
     pending.clear()
     this.#putsDue = pendingPutsMax
     this.#bytesDue = pendingBytesMax
+  }
+
+  /**
+   * What a small transaction leaves behind the next but one writes to: so many of them need less room than a large one.
+   * The index counts as not having any of it until it has all.
+   */
+  #indexInPieces(): void {
+    const { puts, bytes } = this.#pending
+    const before = this.#index.checkpoint() ?? journalStart
+    for (let start = 0, end = 0; start < bytes; start = end) {
+      let entries = 0
+      for (; end < bytes && entries < entriesOfPiece; entries++) end = endOfPut(puts, end)
+      this.#index.apply({ entries, bytes: end - start }, (put) => {
+        put(puts, start, end)
+        return end < bytes ? before : this.#journal.position
+      })
+    }
   }
 
   /** For what frees space: on a full disk the reserve makes room for it. `work` does all or nothing. */

@@ -22,6 +22,9 @@ export interface JournalPosition {
   sequence: number
 }
 
+/** Before the first record of all. */
+export const journalStart: JournalPosition = { segment: 1, offset: segmentHeaderBytes, sequence: 0 }
+
 /** The window of 'ordered': how much of the past a power loss may take. */
 const syncIntervalMs = 50
 /** A smaller part of a whole segment is not worth one of its own. */

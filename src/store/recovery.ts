@@ -15,7 +15,7 @@ import {
   writeIndexState,
   type IndexState,
 } from './index-state.js'
-import type { JournalPosition } from './journal.js'
+import { journalStart, type JournalPosition } from './journal.js'
 import { replay } from './journal-replay.js'
 import { Failure } from '../base/failure.js'
 import { PendingPuts } from './pending-puts.js'
@@ -110,14 +110,14 @@ export function recover(
       return end
     }
 
-    let from = beginning
+    let from = journalStart
     let end: JournalPosition | undefined
     if (isIndexTrusted(disk, indexDirectory, state, volumeId, bootId)) {
       // Only reads until the state says, durably, that it is in use.
       const opened = openTrusted(disk, indexDirectory)
       index = opened?.index
       if (index !== undefined) faultPoint('recovery.index.opened')
-      from = opened?.checkpoint ?? beginning
+      from = opened?.checkpoint ?? journalStart
       if (from.segment > newest.segment) throw missing(journalDirectory, from.segment)
       if (index !== undefined) {
         end = tail(from)
@@ -128,7 +128,7 @@ export function recover(
     }
     const wasIndexRebuilt = index === undefined
     if (index === undefined || end === undefined) {
-      end = tail(beginning)
+      end = tail(journalStart)
       removeIndex(disk, indexDirectory)
       index = disk.openIndex(indexDirectory)
       faultPoint('recovery.index.made')
@@ -167,7 +167,7 @@ function replayInto(
   } catch (error) {
     if (!isFull(error)) throw error
   }
-  const rest = index.checkpoint() ?? beginning
+  const rest = index.checkpoint() ?? journalStart
   const inMemory: Pick<ElementIndex, 'apply'> = {
     apply: (_size, fill) => {
       fill((puts, start, putsEnd) => {
@@ -184,8 +184,6 @@ function noRoomForIndex(directory: string): Failure {
   const advice = 'free some space on its disk and try again'
   return new Failure('full', `no room for the index of the journal ${directory}: ${advice}`)
 }
-
-const beginning: JournalPosition = { segment: 1, offset: segmentHeaderBytes, sequence: 0 }
 
 function startOf({ segment, firstSequence }: SegmentHeader): JournalPosition {
   return { segment, offset: segmentHeaderBytes, sequence: firstSequence - 1 }

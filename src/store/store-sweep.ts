@@ -1,7 +1,8 @@
 import { faultPoint } from '../base/fault-point.js'
 import type { Label, ObjectId } from '../base/ids.js'
-import type { ChangeWriter } from './change-writer.js'
+import { entriesOfPiece, type ChangeWriter } from './change-writer.js'
 import type { DeadRun } from './dead-runs.js'
+import { isFull } from './durable-file.js'
 import type { ElementIndex } from './element-index.js'
 import type { ElementLookup } from './element-lookup.js'
 import { ElementSweep } from './element-sweep.js'
@@ -68,11 +69,17 @@ export class StoreSweep {
     this.#unused = unused
   }
 
-  get counts(): { visited: number; elementsFreed: number; bytesFreed: number } {
+  get counts(): {
+    visited: number
+    elementsFreed: number
+    bytesFreed: number
+    recordBytesFreed: number
+  } {
     return {
       visited: this.#elements.visited,
       elementsFreed: this.#elementsFreed,
-      bytesFreed: this.#bytesFreed + (this.#compaction?.counts.bytesFreed ?? 0),
+      bytesFreed: this.#bytesFreed,
+      recordBytesFreed: this.#compaction?.counts.bytesFreed ?? 0,
     }
   }
 
@@ -139,12 +146,20 @@ export class StoreSweep {
 
   #remove(keys: readonly Buffer[]): void {
     if (keys.length === 0) return
-    this.#writer.withReserve(() => {
-      this.#index.apply({ entries: keys.length, bytes: 0 }, (_put, remove) => {
-        for (const key of keys) remove(key)
-        return this.#journal.position
+    try {
+      this.#writer.withReserve(() => {
+        this.#index.apply({ entries: keys.length, bytes: 0 }, (_put, remove) => {
+          for (const key of keys) remove(key)
+          return this.#journal.position
+        })
       })
-    })
-    this.#lookup.noteRemoved()
+    } catch (error) {
+      if (!isFull(error) || keys.length <= entriesOfPiece) throw error
+      const half = Math.ceil(keys.length / 2)
+      this.#remove(keys.slice(0, half))
+      this.#remove(keys.slice(half))
+    } finally {
+      this.#lookup.noteRemoved()
+    }
   }
 }
