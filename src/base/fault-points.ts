@@ -90,6 +90,11 @@ export const faultPoints = {
   'snapshot.cut': 'the thread works for the new snapshot; nobody was told',
   'snapshot.done': 'the snapshot is taken; the command has no answer yet',
 
+  'hooks.noted': 'a pre hook is about to run; the store says so',
+  'hooks.pre': 'it has; no snapshot is taken yet',
+  'hooks.cut': 'the snapshot is taken; no post hook has run yet',
+  'hooks.post': 'it has; the store says still that it has to',
+
   'schedule.due': 'a snapshot is due by a schedule; nothing is done about it yet',
   'schedule.failed': 'the catalog says why a scheduled snapshot could not be taken',
 

@@ -7,6 +7,7 @@ import { completeCommand, completionCommand } from './completion.js'
 import { deleteCommand } from './delete.js'
 import { gcCommand } from './gc.js'
 import { expireCommand } from './expire.js'
+import { hookCommand } from './hook.js'
 import { holdCommand, releaseCommand } from './hold.js'
 import { listCommand } from './list.js'
 import { manCommand } from './man.js'
@@ -70,6 +71,7 @@ VOLUME is a name, an origin, a mount point, or any path inside one. Exit codes: 
     policyCommand(),
     expireCommand(),
     scheduleCommand(),
+    hookCommand(),
     statusCommand(),
     checkCommand(),
     sambaCommand(),

@@ -29,7 +29,8 @@ export function policyCommand(): Command {
       'Without options: shows the policy, in the words that would make it. Options change what they ' +
         'are about, and leave the rest; none as a value takes a rule away. A volume without a ' +
         'policy keeps all. Held snapshots, and those with a tag that begins with manual:, are ' +
-        'never deleted by a policy. `bygone expire --dry-run` says what it means now.',
+        'never deleted by a policy. The daemon of a mounted volume keeps to it after each snapshot, at mount and ' +
+        'once a day, and not before that: `bygone expire --dry-run` says what it means now.',
     )
     .argument(
       '[volume]',
@@ -50,12 +51,12 @@ export function policyCommand(): Command {
     )
     .option(
       '--min-free <size>',
-      'while less is free, the oldest shall go whatever else is said (no effect yet)',
+      'while less is free on the disk of the store, snapshots go whatever else is said',
       byteCount,
     )
     .option(
       '--priority <tag=n>',
-      'who goes later then: the lowest first, 0 without one; may be repeated, and replaces all',
+      'who goes later then: the lowest first, 0 without one, then the oldest; may be repeated, and replaces all',
       tagPriority,
     )
     .option('--zone <zone>', 'in which days and weeks begin, such as Asia/Tokyo (default: UTC)')

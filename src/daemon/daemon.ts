@@ -25,12 +25,15 @@ import type { MountOrder } from './mount-order.js'
 import { checkMountPaths } from './mount-paths.js'
 import { isInside, readMountTable } from './mount-table.js'
 import type { MountEntry } from './mount-table.js'
+import { Expirer } from './expirer.js'
 import { MountedVolume } from './mounted-volume.js'
 import { notesOfWriters } from './origin-writers.js'
 import { OriginDirectory } from './origin-directory.js'
 import { linkMountSocket, unlinkMountSocket } from './runtime-directory.js'
 import { scheduleReports } from './schedule-report.js'
 import { Scheduler } from './scheduler.js'
+import { SnapshotHooks } from './snapshot-hooks.js'
+import type { HookSubject } from './snapshot-hooks.js'
 import { applyEdit } from './snapshot-edit.js'
 import type { SnapshotEdit } from './snapshot-edit.js'
 import { Sweeper } from './sweeper.js'
@@ -52,6 +55,8 @@ const patienceMs = 2000
 
 /** How long a listing may take to count what snapshots hold. */
 const countMsMax = 100
+
+type Cut = Pick<CutVolume, 'id' | 'run'>
 
 /** Work that must not overlap with other work of the same key, beside the ids of volumes. */
 const mounting = 'mounting'
@@ -77,6 +82,8 @@ export class Daemon {
   readonly #mounted = new Map<string, MountedVolume>()
   readonly #locks = new KeyLocks()
   readonly #scheduler: Scheduler
+  readonly #expirer: Expirer
+  readonly #hooks: SnapshotHooks
   #isMounting = false
   #isClean = true
   #isEnding = false
@@ -92,6 +99,16 @@ export class Daemon {
       mounted: () => [...this.#mounted.keys()],
       isChanged: (id) => this.#isChanged(id),
       take: (cuts) => this.#cut(cuts, { memo: '', tags: [] }),
+    })
+    this.#hooks = new SnapshotHooks((id) => options.store.volumeDirectory(id), log)
+    this.#expirer = new Expirer({
+      catalog: options.store.catalog,
+      clock,
+      log,
+      mounted: () => [...this.#mounted.keys()],
+      remove: (id, choose) => this.#remove(id, choose, false),
+      swept: (id) => this.#volume(id).sweeper.settled(),
+      freeBytes: (id) => this.#volume(id).space.freeBytes('store'),
     })
     this.ended = new Promise((resolve) => {
       this.#end = resolve
@@ -172,7 +189,10 @@ export class Daemon {
       throw error
     }
     this.#mounted.set(record.id, volume)
+    // Takes its turn before any snapshot does.
+    void this.#hooks.finish(this.#hookSubject(record.id, { tags: [], memo: '' }))
     this.#scheduler.wake()
+    this.#expirer.look(record.id)
     // An index that was built anew has again what was swept.
     const isRebuilt = volume.opened.recovery['wasIndexRebuilt'] === true
     if (record.isUnswept || isRebuilt) volume.sweeper.start()
@@ -207,10 +227,21 @@ export class Daemon {
     )
   }
 
-  async #cut(
-    cuts: readonly Pick<CutVolume, 'id' | 'run'>[],
-    words: SnapshotWords,
-  ): Promise<string[]> {
+  async #cut(cuts: readonly Cut[], words: SnapshotWords): Promise<string[]> {
+    const subjects = cuts.map(({ id, run }) => this.#hookSubject(id, run ?? words, run?.schedules))
+    return this.#hooks.around(subjects, () => this.#cutNow(cuts, words))
+  }
+
+  #hookSubject(
+    id: string,
+    { tags, memo }: SnapshotWords,
+    schedules: readonly string[] = [],
+  ): HookSubject {
+    const { origin, mountPoint } = this.#volume(id).order
+    return { id, name: this.#nameOf(id), origin, mountPoint, tags, memo, schedules }
+  }
+
+  async #cutNow(cuts: readonly Cut[], words: SnapshotWords): Promise<string[]> {
     const ids = cuts.map(({ id }) => id)
     return this.#locks.run([...ids, catalog], async () => {
       const volumes = cuts.map((cut) => {
@@ -222,9 +253,13 @@ export class Daemon {
       const { store, log } = this.#options
       const records = await takeSnapshots(store.catalog, volumes, words, this.#now)
       faultPoint('snapshot.done')
-      const names = records.map(({ name }) => name)
-      log(`snapshot ${names.join(' ')} of ${ids.join(' ')}`)
-      return names
+      for (const [at, { name }] of records.entries()) {
+        const { id, run } = cuts[at] ?? { id: '' }
+        const by = run === undefined ? '' : ` by schedule ${run.schedules.join(' ')}`
+        log(`snapshot ${name} of ${this.#nameOf(id)}${by}`)
+        this.#expirer.look(id)
+      }
+      return records.map(({ name }) => name)
     })
   }
 
@@ -236,7 +271,7 @@ export class Daemon {
       this.#mounted.get(id)?.thread.noteChanged(records)
       return Promise.resolve()
     })
-    this.#options.log(`${edit.change.kind} ${edit.snapshots.join(' ')} of ${id}`)
+    this.#options.log(`${edit.change.kind} ${edit.snapshots.join(' ')} of ${this.#nameOf(id)}`)
   }
 
   async setPolicy(id: string, policy: RetentionPolicy | null): Promise<void> {
@@ -244,7 +279,7 @@ export class Daemon {
       this.#options.store.catalog.setPolicy(id, policy)
       return Promise.resolve()
     })
-    this.#options.log(`policy of ${id}: ${JSON.stringify(policy)}`)
+    this.#options.log(`policy of ${this.#nameOf(id)}: ${JSON.stringify(policy)}`)
   }
 
   async editSchedules(
@@ -256,21 +291,14 @@ export class Daemon {
       return Promise.resolve()
     })
     const what = edit.command === 'add-schedule' ? JSON.stringify(edit.rule) : edit.names.join(' ')
-    log(`${edit.command} of ${edit.volume}: ${what}`)
+    log(`${edit.command} of ${this.#nameOf(edit.volume)}: ${what}`)
     this.#scheduler.wake()
   }
 
   /** The snapshots are gone from the mount when it resolves; what only they needed is freed in the background. */
   async delete(id: string, names: readonly string[], isForced: boolean): Promise<void> {
-    await this.#locks.run([id, catalog], async () => {
-      const volume = this.#volume(id)
-      const { store, log } = this.#options
-      const removed = store.catalog.removeSnapshots(id, names, isForced)
-      faultPoint('delete.gone')
-      await volume.thread.remove(removed)
-      log(`deleted ${names.join(' ')} of ${id}`)
-      volume.sweeper.start()
-    })
+    await this.#remove(id, () => names, isForced)
+    this.#options.log(`deleted ${names.join(' ')} of ${this.#nameOf(id)}`)
   }
 
   async sweep(id: string): Promise<SweepReport> {
@@ -336,6 +364,7 @@ export class Daemon {
   async shutDown(): Promise<void> {
     this.#isEnding = true
     this.#scheduler.stop()
+    this.#expirer.stop()
     // A mount under way is finished first: half done it could not be told from a stale one.
     await this.#locks.run([mounting], () => Promise.resolve())
     const ends = [...this.#mounted.values()].map(async (volume) => {
@@ -368,6 +397,19 @@ export class Daemon {
     return this.#locks.run([id], async () => {
       await volume.flush()
       return (await volume.thread.status()).changesSinceSnapshot !== 0
+    })
+  }
+
+  /** Chosen when nobody else is about to change the catalog. */
+  async #remove(id: string, choose: () => readonly string[], isForced: boolean): Promise<void> {
+    await this.#locks.run([id, catalog], async () => {
+      const volume = this.#volume(id)
+      const names = choose()
+      if (names.length === 0) return
+      const removed = this.#options.store.catalog.removeSnapshots(id, names, isForced)
+      faultPoint('delete.gone')
+      await volume.thread.remove(removed)
+      volume.sweeper.start()
     })
   }
 
@@ -424,6 +466,9 @@ export class Daemon {
       places: watchedPlaces(store, origin),
       mark: order.lowWater,
       log: volumeLog,
+      onLook: ({ store: found }) => {
+        if (found !== undefined) this.#expirer.noteFree(id, found.bytesFree)
+      },
     })
     const thread = new VolumeThread(native, data, {
       log: volumeLog,
@@ -504,6 +549,7 @@ export class Daemon {
     if (this.#mounted.size > 0 || this.#isMounting) return
     this.#isEnding = true
     this.#scheduler.stop()
+    this.#expirer.stop()
     // A successor finds its socket's name free when it gets the lock.
     this.#options.stopListening()
     this.#options.store.close()
@@ -520,6 +566,11 @@ export class Daemon {
     const record = this.#options.store.catalog.volumeById(id)
     if (record === undefined) throw new Failure('missing', `the store has no volume ${id}`)
     return record
+  }
+
+  /** For people. */
+  #nameOf(id: string): string {
+    return this.#options.store.catalog.volumeById(id)?.name ?? id
   }
 
   #summary(record: VolumeRecord): VolumeSummary {

@@ -143,9 +143,15 @@ export class Scheduler {
       failures: failures + 1,
       lastFailure: { atMs, message },
     })
-    this.#options.log(`scheduled snapshot ${run.schedules.join(' ')} of ${id} failed: ${message}`)
+    this.#options.log(
+      `scheduled snapshot ${run.schedules.join(' ')} of ${this.#nameOf(id)} failed: ${message}`,
+    )
     this.#note(id, run.schedules, change, true)
     faultPoint('schedule.failed')
+  }
+
+  #nameOf(id: string): string {
+    return this.#options.catalog.volumeById(id)?.name ?? id
   }
 
   #note(

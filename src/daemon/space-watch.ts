@@ -24,6 +24,8 @@ export interface SpaceWatchOptions {
   places: readonly WatchedPlace[]
   mark: LowWaterMark | undefined
   log: Log
+  /** What each look has found. */
+  onLook?: (reports: SpaceReports) => void
 }
 
 /** A shortage is over when there is this much more than the mark: a line each time it wavers would fill the log. */
@@ -43,9 +45,11 @@ export class SpaceWatch {
   readonly #mark: LowWaterMark | undefined
   readonly #log: Log
   readonly #warnings = new Map<number, string>()
+  readonly #onLook: (reports: SpaceReports) => void
   #looksToRest = 0
 
-  constructor({ places, mark, log }: SpaceWatchOptions) {
+  constructor({ places, mark, log, onLook }: SpaceWatchOptions) {
+    this.#onLook = onLook ?? (() => undefined)
     this.#places = places.map((place) => ({ place, probe: new SpaceProbe(place.root) }))
     this.#mark = mark
     this.#log = log
@@ -76,7 +80,14 @@ export class SpaceWatch {
       isPlenty &&= shortageOf(space, this.#mark, plentyFactor) === undefined
     }
     this.#looksToRest = isPlenty ? restfulLooks : 0
+    this.#onLook(reports)
     return reports
+  }
+
+  /** Asked now, and said to nobody else; undefined: the file system does not answer. */
+  async freeBytes(kind: WatchedPlace['kind']): Promise<number | undefined> {
+    const watched = this.#places.find(({ place }) => place.kind === kind)
+    return (await watched?.probe.ask())?.bytesFree
   }
 
   #note(place: WatchedPlace, space: Space): void {

@@ -30,7 +30,7 @@ export class Sweeper {
   /** As of the last pass. */
   #use: Survey | undefined
   #deletions = 0
-  #isRunning = false
+  #running: Promise<void> | undefined
 
   constructor(thread: Pick<VolumeThread, 'sweep'>, noteSwept: () => void, log: Log) {
     this.#thread = thread
@@ -42,6 +42,11 @@ export class Sweeper {
   start(): void {
     this.#deletions++
     this.#goOnInBackground()
+  }
+
+  /** What is swept in the background is, or the sweep was broken off. */
+  async settled(): Promise<void> {
+    await this.#running
   }
 
   /** A piece for somebody who waits; he asks until it is the end. */
@@ -80,10 +85,8 @@ export class Sweeper {
   }
 
   #goOnInBackground(): void {
-    if (this.#isRunning) return
-    this.#isRunning = true
-    void this.#run().finally(() => {
-      this.#isRunning = false
+    this.#running ??= this.#run().finally(() => {
+      this.#running = undefined
     })
   }
 

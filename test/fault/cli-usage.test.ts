@@ -103,6 +103,9 @@ test.each<[string, string[], number, RegExp]>([
     /can't be the name/,
   ],
   ['schedule that removes nothing', ['schedule', 'rm'], 64, /missing required argument 'name'/],
+  ['hook of no volume', ['hook'], 5, /is in no volume/],
+  ['hook at no point', ['hook', 'set', 'mid', '--', '/bin/true'], 64, /choices are pre, post/],
+  ['hook without a command', ['hook', 'set', 'pre'], 64, /missing required argument 'command'/],
   ['expire of no volume', ['expire', '--dry-run'], 5, /is in no volume/],
   ['expire for real, as JSON', ['expire', '--json'], 64, /give --dry-run too/],
   ['samba of an unknown name', ['samba', 'nosuch'], 5, /no mounted volume 'nosuch'/],
@@ -148,6 +151,7 @@ test.each([
   ...['mount', 'unmount', 'snapshot', 'list', 'show', 'tree', 'status', 'samba'],
   ...['tag', 'tag add', 'tag remove', 'tag set', 'memo', 'hold', 'release', 'policy', 'expire'],
   ...['schedule', 'schedule list', 'schedule add', 'schedule remove'],
+  ...['hook', 'hook list', 'hook set', 'hook remove'],
 ])('the help of %s shows examples, in lines of at most 100 characters', async (command) => {
   const { stdout } = await new CliSandbox().bygone([...command.split(' '), '--help'])
   expect(stdout).toContain(`Examples:\n  bygone ${command}`)

@@ -10,11 +10,9 @@ import type { TestVolumeOptions } from '../support/test-volume.js'
 // at one fault point (src/base/fault-points.ts) after the other; each mount recovers from the kill
 // before, and all is compared with what the oracle kept aside.
 
-/** What daemons do by themselves is struck where the test tells them the time: test/mount/schedule.test.ts. */
-const isOfSchedules = (point: string) => point.startsWith('schedule.')
-const everyPoint = (Object.keys(faultPoints) as FaultPoint[]).filter(
-  (point) => !isOfSchedules(point),
-)
+/** What daemons do by themselves, and around snapshots: struck in schedule.test.ts and hooks.test.ts of test/mount. */
+const isElsewhere = (point: string) => /^(schedule|hooks)\./.test(point)
+const everyPoint = (Object.keys(faultPoints) as FaultPoint[]).filter((point) => !isElsewhere(point))
 const configurations: TestVolumeOptions[] = [
   {},
   { isMountedOver: false, isStoreApart: true, durability: 'strict' },

@@ -177,6 +177,36 @@ test('who goes when space is short: the lowest priority first, then the oldest; 
   expect(evictionOrder([], emptyPolicy)).toEqual([])
 })
 
+test('who goes first is what the rule says of each two of them', () => {
+  const random = new Random(seed)
+  for (let round = 0; round < 300; round++) {
+    const tags = ['a', 'b', 'c', 'manual:m']
+    const priorities = tags
+      .filter(() => random.isLikely(0.6))
+      .map((tag) => ({ tag, priority: random.between(-2, 2) }))
+    const all: Subject[] = Array.from({ length: random.below(12) }, (_, at) => ({
+      timeSec: at * 10,
+      tags: tags.filter((tag) => random.isLikely(tag.startsWith('manual') ? 0.1 : 0.4)),
+      isHeld: random.isLikely(0.1),
+    }))
+    const priorityOf = (one: Subject) => {
+      const own = priorities.filter(({ tag }) => one.tags.includes(tag))
+      return own.length === 0 ? 0 : Math.max(...own.map(({ priority }) => priority))
+    }
+    const order = evictionOrder(all, { ...emptyPolicy, priorities })
+    for (const one of all) {
+      const isNewest = all.every(({ timeSec }) => timeSec <= one.timeSec)
+      expect(order.includes(one)).toBe(!isProtected(one) && !isNewest)
+    }
+    for (const [at, one] of order.entries()) {
+      for (const later of order.slice(at + 1)) {
+        const difference = priorityOf(one) - priorityOf(later)
+        expect(difference < 0 || (difference === 0 && one.timeSec < later.timeSec)).toBe(true)
+      }
+    }
+  }
+})
+
 test('each decision names the rules that keep a snapshot, or why it goes', () => {
   const hour = 3600
   const snapshots = [
