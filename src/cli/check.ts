@@ -10,16 +10,19 @@ import type {
 import { CheckJson } from './check-json.js'
 import { countOf, findingLines, problemLines, repairLines, summaryLine } from './check-text.js'
 import { inOneLine, printLine, printNote } from './output.js'
+import { checkQuickly, quickHelp, quickOptions } from './quick-check.js'
+import type { QuickFlags } from './quick-check.js'
 import { ProgressBar } from './progress-bar.js'
 
 interface CheckFlags {
   data?: true
   repair?: true
   json?: true
+  quick?: true
 }
 
 export function checkCommand(): Command {
-  return new Command('check')
+  const command = new Command('check')
     .summary("see whether a volume's past is whole")
     .description(
       'Looks over the store and the origin of a volume that is not mounted, and names each file of ' +
@@ -34,16 +37,25 @@ export function checkCommand(): Command {
       'after',
       `
 Exit codes: 0 all is well, 2 something is lost or damaged, 1 it could not be checked.
+${quickHelp}
 
 Examples:
   bygone check /srv/docs
   bygone check /srv/docs --repair
-  bygone check /srv/docs --data --json | jq -r '.files[].path'`,
+  bygone check /srv/docs --data --json | jq -r '.files[].path'
+  bygone check --quick /srv/docs
+  bygone check --quick --all --on-fail https://example.org/alerts`,
     )
     .action(check)
+  for (const option of quickOptions()) command.addOption(option)
+  return command
 }
 
-async function check(volume: string | undefined, flags: CheckFlags): Promise<void> {
+async function check(volume: string | undefined, flags: CheckFlags & QuickFlags): Promise<void> {
+  if (flags.quick === true) await checkQuickly(volume, flags)
+  if (quickFlags.some((flag) => flag in flags)) {
+    throw new Failure('usage', '--all, --timeout and --on-fail go with --quick: give that too')
+  }
   const report = flags.json === true ? new JsonReport() : new TextReport()
   const options = { data: flags.data === true, repair: flags.repair === true }
   // Much of the store and the volume: other commands shall not wait for it to load.
@@ -61,6 +73,8 @@ async function check(volume: string | undefined, flags: CheckFlags): Promise<voi
     `${what.replace('losss', 'losses')}; reading what is lost is an I/O error`,
   )
 }
+
+const quickFlags = ['all', 'timeout', 'onFail']
 
 abstract class Report implements CheckSink {
   readonly bar = new ProgressBar()

@@ -6,12 +6,14 @@ import { checkCommand } from './check.js'
 import { completeCommand, completionCommand } from './completion.js'
 import { deleteCommand } from './delete.js'
 import { gcCommand } from './gc.js'
+import { ExitCode } from './exit-code.js'
 import { expireCommand } from './expire.js'
 import { hookCommand } from './hook.js'
 import { holdCommand, releaseCommand } from './hold.js'
 import { listCommand } from './list.js'
 import { manCommand } from './man.js'
 import { memoCommand } from './memo.js'
+import { metricsCommand } from './metrics.js'
 import { mountCommand } from './mount.js'
 import { printNote } from './output.js'
 import { policyCommand } from './policy.js'
@@ -74,6 +76,7 @@ VOLUME is a name, an origin, a mount point, or any path inside one. Exit codes: 
     hookCommand(),
     statusCommand(),
     checkCommand(),
+    metricsCommand(),
     sambaCommand(),
     completionCommand(),
     manCommand(),
@@ -110,6 +113,8 @@ async function run(): Promise<number> {
       printNote(`${message}; \`bygone --help\` tells more`)
       return exitUsage
     }
+    // At once: a daemon that has not answered in time may never do.
+    if (error instanceof ExitCode) process.exit(error.code)
     if (error instanceof Failure) {
       printNote(error.message)
       return error.exitCode

@@ -1,6 +1,6 @@
 import { Command } from 'commander'
 import { byteSizeText } from '../base/byte-size.js'
-import type { VolumeStatus } from '../daemon/control-protocol.js'
+import type { DaemonStatus, VolumeStatus } from '../daemon/control-protocol.js'
 import { volumeStatus } from '../daemon/listing.js'
 import { timingText } from '../daemon/schedule-edit.js'
 import type { ScheduleReport } from '../daemon/schedule-report.js'
@@ -34,10 +34,12 @@ async function status(volume: string | undefined, flags: { json?: true }): Promi
 
 /** `field: value`, a line each; what is made of several goes below its heading. */
 function describe(shown: VolumeStatus): string[] {
-  const { space, warnings, schedules, ...plain } = shown
+  const { space, warnings, schedules, cuts, daemon, ...plain } = shown
   const runs = Object.fromEntries(schedules.map((each) => [each.name, scheduleText(each)]))
   const said: Record<string, unknown> = {
     ...plain,
+    ...(cuts === undefined ? {} : { 'snapshots taken': cutsText(cuts) }),
+    ...(daemon === undefined ? {} : { daemon: describeDaemon(daemon) }),
     space: describeSpace(space),
     ...(schedules.length === 0 ? {} : { schedules: runs }),
   }
@@ -48,6 +50,21 @@ function describeSpace({ store, origin }: VolumeStatus['space']): Record<string,
   return {
     ...(store === undefined ? {} : { store: spaceText(store) }),
     ...(origin === undefined ? {} : { origin: spaceText(origin) }),
+  }
+}
+
+/** `12 since it was mounted, 8.3 ms each`. */
+function cutsText({ count, seconds }: NonNullable<VolumeStatus['cuts']>): string {
+  const each = count === 0 ? '' : `, ${((seconds / count) * 1000).toFixed(1)} ms each`
+  return `${count} since it was mounted${each}`
+}
+
+function describeDaemon({ residentBytes, startedMs, failures }: DaemonStatus) {
+  const kinds = Object.entries(failures).map(([kind, count]) => `${kind} ${count}`)
+  return {
+    started: new Date(startedMs).toISOString(),
+    memory: byteSizeText(residentBytes),
+    'failed commands': kinds.join(', ') || 'none',
   }
 }
 

@@ -34,6 +34,7 @@ export type ControlRequest =
   | { command: 'volumes' }
   | { command: 'snapshots'; volume: string }
   | { command: 'status'; volume: string }
+  | { command: 'metrics' }
 
 export interface ControlResults {
   mount: MountedReport
@@ -52,6 +53,8 @@ export interface ControlResults {
   volumes: VolumeSummary[]
   snapshots: SnapshotSummary[]
   status: VolumeStatus
+  /** Prometheus' text, of all volumes that are mounted. */
+  metrics: string
 }
 
 export type ControlReply =
@@ -92,6 +95,11 @@ export interface VolumeStatus extends VolumeSummary {
   /** What the user should do something about, a line each. */
   warnings: string[]
   schedules: ScheduleReport[]
+  oldest: string | null
+  /** How many snapshots are held. */
+  held: number
+  /** Something is left of deleted snapshots. */
+  isUnswept: boolean
   /** The rest is known of mounted volumes only. */
   pid?: number
   transport?: string
@@ -104,6 +112,18 @@ export interface VolumeStatus extends VolumeSummary {
   /** In the live tree, since the newest snapshot; null: nobody knows. */
   changesSinceSnapshot?: number | null
   log?: string
+  /** Snapshots taken since it was mounted, and how long that took in all. */
+  cuts?: { count: number; seconds: number }
+  daemon?: DaemonStatus
+}
+
+/** Of the process that serves the store. */
+export interface DaemonStatus {
+  pid: number
+  residentBytes: number
+  startedMs: number
+  /** Commands that it could not carry out, by kind. */
+  failures: Partial<Record<FailureKind, number>>
 }
 
 /** A sweep is asked for, piece by piece, until the end. */
@@ -164,6 +184,7 @@ export function parseRequest(line: string): ControlRequest {
     case 'shares':
       return { command, volume: text(message, 'volume') }
     case 'volumes':
+    case 'metrics':
       return { command }
     case 'edit':
       return {

@@ -9,6 +9,7 @@ import type { VolumeRecord } from '../store/catalog-data.js'
 import type { RetentionPolicy } from '../version/retention-policy.js'
 import type {
   ControlRequest,
+  DaemonStatus,
   MountedReport,
   SharesReport,
   SnapshotSummary,
@@ -26,6 +27,7 @@ import { checkMountPaths } from './mount-paths.js'
 import { isInside, readMountTable } from './mount-table.js'
 import type { MountEntry } from './mount-table.js'
 import { Expirer } from './expirer.js'
+import { metricsOf } from './metrics.js'
 import { MountedVolume } from './mounted-volume.js'
 import { notesOfWriters } from './origin-writers.js'
 import { OriginDirectory } from './origin-directory.js'
@@ -42,7 +44,7 @@ import type { CutVolume, SnapshotWords } from './snapshots.js'
 import { SpaceWatch } from './space-watch.js'
 import type { WatchedPlace } from './space-watch.js'
 import type { StoreDirectory } from './store-directory.js'
-import { directoryBytes, snapshotSummary, volumeSummary } from './summaries.js'
+import { directoryBytes, recordStatus, snapshotSummary, volumeSummary } from './summaries.js'
 import type { Wanted } from './thread-protocol.js'
 import { Undo } from './undo.js'
 import { volumeFor } from './volume-choice.js'
@@ -84,6 +86,7 @@ export class Daemon {
   readonly #scheduler: Scheduler
   readonly #expirer: Expirer
   readonly #hooks: SnapshotHooks
+  readonly #failures: DaemonStatus['failures'] = {}
   #isMounting = false
   #isClean = true
   #isEnding = false
@@ -156,8 +159,14 @@ export class Daemon {
           return this.snapshots(request.volume)
         case 'status':
           return await this.status(request.volume)
+        case 'metrics':
+          return await this.metrics()
       }
     } catch (error) {
+      if (!(error instanceof DaemonEnding)) {
+        const { kind } = failureOf(error, request.command)
+        this.#failures[kind] = (this.#failures[kind] ?? 0) + 1
+      }
       if (error instanceof Failure) throw this.#options.store.named(error)
       if (error instanceof Error && !(error instanceof DaemonEnding)) {
         this.#options.log(error.stack ?? error.message)
@@ -251,7 +260,9 @@ export class Daemon {
         return { ...cut, thread: volume.thread, flush: () => volume.flush(), doubt }
       })
       const { store, log } = this.#options
+      const startMs = performance.now()
       const records = await takeSnapshots(store.catalog, volumes, words, this.#now)
+      for (const id of ids) this.#mounted.get(id)?.cuts.add(performance.now() - startMs)
       faultPoint('snapshot.done')
       for (const [at, { name }] of records.entries()) {
         const { id, run } = cuts[at] ?? { id: '' }
@@ -337,11 +348,12 @@ export class Daemon {
   async status(id: string): Promise<VolumeStatus> {
     const record = this.#record(id)
     const { store } = this.#options
-    const { order, mountedAt, opened, thread, space } = this.#volume(id)
+    const { order, mountedAt, opened, thread, space, cuts } = this.#volume(id)
     const { negotiated, gauges, changesSinceSnapshot } = await thread.status()
     const spaceReports = await space.look()
     return {
       ...this.#summary(record),
+      ...recordStatus(record),
       state: 'mounted',
       chunkBytes: record.chunkBytes,
       storeBytes: directoryBytes(store.volumeDirectory(id)),
@@ -357,7 +369,19 @@ export class Daemon {
       gauges,
       changesSinceSnapshot,
       schedules: scheduleReports(record, this.#options.clock.now()),
+      cuts: { count: cuts.count, seconds: cuts.seconds },
+      daemon: {
+        pid: process.pid,
+        residentBytes: process.memoryUsage.rss(),
+        startedMs: Math.round(performance.timeOrigin),
+        failures: this.#failures,
+      },
     }
+  }
+
+  async metrics(): Promise<string> {
+    const statuses = [...this.#mounted.keys()].map((id) => this.status(id))
+    return metricsOf(await Promise.all(statuses), this.#options.clock.now())
   }
 
   /** Unmounts everything, whoever uses it, and ends. */

@@ -8,7 +8,8 @@ import { clockOfProcess } from '../base/clock.js'
 import { scheduleReports, type ScheduleReport } from './schedule-report.js'
 import type { SnapshotSummary, VolumeStatus, VolumeSummary } from './control-protocol.js'
 import type { Share } from './snapshot-shares.js'
-import { directoryBytes, snapshotSummary, volumeSummary } from './summaries.js'
+import { directoryBytes, recordStatus, snapshotSummary, volumeSummary } from './summaries.js'
+import { metricsOf } from './metrics.js'
 import { SpaceWatch } from './space-watch.js'
 import { findDaemons, findUnmounted, findVolume, staleFailure } from './volume-finder.js'
 import type { FoundVolume } from './volume-finder.js'
@@ -90,6 +91,26 @@ export async function volumeSchedules(
   }
 }
 
+/** For Prometheus: of the volume that is meant, or all that are mounted. */
+export async function volumeMetrics(text: string | undefined): Promise<string> {
+  const nowMs = clockOfProcess().now()
+  if (text !== undefined) return metricsOf([await volumeStatus(text)], nowMs)
+  const daemons = await findDaemons()
+  try {
+    const statuses = daemons.map(async ({ client, volumes }) => {
+      const found: VolumeStatus[] = []
+      for (const { id, mountPoint } of volumes) {
+        if (mountPoint === null) continue
+        found.push(await client.request<'status'>({ command: 'status', volume: id }))
+      }
+      return found
+    })
+    return metricsOf((await Promise.all(statuses)).flat(), nowMs)
+  } finally {
+    for (const { client } of daemons) client.close()
+  }
+}
+
 /** Finds a volume, and lets go of its daemon when `use` has ended. */
 export async function withVolume<T>(
   text: string | undefined,
@@ -104,15 +125,15 @@ export async function withVolume<T>(
 }
 
 export async function volumeStatus(text: string | undefined): Promise<VolumeStatus> {
-  const found = await findVolume(text)
+  return withVolume(text, statusOf)
+}
+
+export async function statusOf(found: FoundVolume): Promise<VolumeStatus> {
   switch (found.state) {
-    case 'mounted':
-      try {
-        const { id } = found.summary
-        return await found.client.request<'status'>({ command: 'status', volume: id })
-      } finally {
-        found.client.close()
-      }
+    case 'mounted': {
+      const { id } = found.summary
+      return await found.client.request<'status'>({ command: 'status', volume: id })
+    }
     case 'unmounted': {
       const record = recordOf(found)
       const { chunkBytes } = record
@@ -120,6 +141,7 @@ export async function volumeStatus(text: string | undefined): Promise<VolumeStat
       const space = spaceUnmounted(found.store, record.origin)
       return {
         ...volumeSummary(record, found.store),
+        ...recordStatus(record),
         state: 'unmounted',
         chunkBytes,
         storeBytes,

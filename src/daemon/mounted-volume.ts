@@ -1,6 +1,7 @@
 import { statSync } from 'node:fs'
 import { lstat } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
+import { Durations } from '../base/durations.js'
 import { fsErrorOf } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
 import { faultPoint } from '../base/fault-point.js'
@@ -63,6 +64,8 @@ export class MountedVolume {
   readonly entry: MountEntry
   readonly thread: VolumeThread
   readonly sweeper: Sweeper
+  /** Snapshots that were taken. */
+  readonly cuts = new Durations()
   /** Resolves when all of it is closed, whoever unmounted it. */
   readonly ended: Promise<ThreadEnd>
 

@@ -23,6 +23,15 @@ export function volumeSummary(
   }
 }
 
+/** What `status` tells of it whether it is mounted or not. */
+export function recordStatus({ snapshots, isUnswept }: VolumeRecord) {
+  return {
+    oldest: snapshots[0]?.name ?? null,
+    held: snapshots.filter(({ isHeld }) => isHeld).length,
+    isUnswept,
+  }
+}
+
 export function snapshotSummary({
   name,
   timeSec,

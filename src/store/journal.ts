@@ -1,3 +1,4 @@
+import { Durations } from '../base/durations.js'
 import { FsError, fsErrorOf } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
 import type { BackgroundSync, ChunkStage } from '../base/native.js'
@@ -59,6 +60,8 @@ export class Journal {
    */
   #setAsideEnd = 0
   #failure: string | undefined
+  /** Syncs that somebody waited for. */
+  readonly syncTimes = new Durations()
 
   /**
    * Takes over `files`. The newest segment's records end at `end`, are all valid and on the disk.
@@ -177,7 +180,8 @@ export class Journal {
     this.#assertSound()
     faultPoint('journal.sync.begun')
     if (this.#background === undefined) return
-    const result = this.#background.syncNow()
+    const background = this.#background
+    const result = this.syncTimes.measured(() => background.syncNow())
     if (result < 0) throw this.#poison(fsErrorOf(result, 'sync the journal'))
     this.#durableSequence = this.#sequence
   }
@@ -286,7 +290,9 @@ export class Journal {
 
   #syncNewest(): void {
     try {
-      this.#disk.syncData(this.#files.fd)
+      this.syncTimes.measured(() => {
+        this.#disk.syncData(this.#files.fd)
+      })
     } catch (error) {
       throw this.#poison(error)
     }

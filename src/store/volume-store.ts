@@ -63,6 +63,9 @@ export interface VolumeStoreStats {
   reserveBytes: number
   /** Changes that were refused because there was no space to keep what a snapshot needs of it. */
   changesRefused: number
+  /** Syncs of the journal that somebody waited for, and how long they took. */
+  journalSyncs: number
+  journalSyncSeconds: number
 }
 
 /**
@@ -359,6 +362,8 @@ export class VolumeStore {
       indexEntriesPending: this.#pending.count,
       reserveBytes: this.#journal.reserveBytes,
       changesRefused: this.#changesRefused,
+      journalSyncs: this.#journal.syncTimes.count,
+      journalSyncSeconds: this.#journal.syncTimes.seconds,
       ...this.#writer.counts,
     }
   }
