@@ -35,6 +35,7 @@
         'core/open_handles.cc',
         'core/page_buffer.cc',
         'core/read_plan.cc',
+        'core/service_notification.cc',
         'core/service_thread.cc',
         'core/session.cc',
         'core/sync_pool.cc',

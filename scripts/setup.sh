@@ -47,7 +47,7 @@ needs_test=("${needs_run[@]}" setfattr:attr setfacl:acl rsync:rsync sqlite3:sqli
   mkfs.ext4:e2fsprogs mkfs.xfs:xfsprogs mkfs.btrfs:btrfs-progs bindfs:bindfs sshfs:sshfs
   /usr/lib/openssh/sftp-server:openssh-sftp-server losetup:mount ps:procps libfuse.so.2:libfuse2
   smbd:samba smbclient:smbclient '/usr/lib/*/samba/vfs/fruit.so:samba-vfs-modules'
-  '/usr/lib/postgresql/*/bin/postgres:postgresql' zsh:zsh fish:fish mandoc:mandoc groff:groff
+  '/usr/lib/postgresql/*/bin/postgres:postgresql' zsh:zsh fish:fish mandoc:mandoc groff:groff systemd-analyze:systemd
   clang++:clang '/usr/lib/llvm-*/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a:libclang-rt-dev')
 needs_bench=("${needs_run[@]}" bindfs:bindfs libfuse.so.2:libfuse2)
 

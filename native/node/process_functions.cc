@@ -7,6 +7,7 @@
 #include "core/descriptors.h"
 #include "core/fusermount.h"
 #include "core/mounts.h"
+#include "core/service_notification.h"
 #include "node/adapt.h"
 #include "node/modules.h"
 
@@ -56,6 +57,7 @@ void ExportProcessFunctions(Napi::Object exports) {
   Export<&EventFd>(exports, "eventFd");
   Export<&SignalEventFd>(exports, "signalEventFd");
   Export<&PeerUid>(exports, "peerUid");
+  Export<&NotifyService>(exports, "notifyService");
   Export<&OpenFuse>(exports, "openFuse");
   Export<&MountFuse>(exports, "mountFuse");
   Export<&Umount>(exports, "umount");

@@ -183,6 +183,8 @@ export interface Native {
   fusermountMessage(): string
   /** SO_PEERCRED of a connected Unix socket: the peer's uid, or a negative errno. */
   peerUid(socketFd: number): number
+  /** One datagram to a service manager's socket (NOTIFY_SOCKET): a path, or `@` and an abstract name. */
+  notifyService(socket: string, message: string): number
 
   Guards: new () => Guards
   Session: new (fuseFd: number, wakeFd: number, guards: Guards, maxWriteBytes: number) => Session

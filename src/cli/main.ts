@@ -4,6 +4,7 @@ import { Command, CommanderError } from 'commander'
 import { Failure } from '../base/failure.js'
 import { checkCommand } from './check.js'
 import { completeCommand, completionCommand } from './completion.js'
+import { daemonCommand } from './daemon.js'
 import { deleteCommand } from './delete.js'
 import { gcCommand } from './gc.js'
 import { ExitCode } from './exit-code.js'
@@ -58,6 +59,7 @@ VOLUME is a name, an origin, a mount point, or any path inside one. Exit codes: 
     )
   for (const command of [
     mountCommand(),
+    daemonCommand(),
     startCommand(),
     unmountCommand(),
     snapshotCommand(),

@@ -19,6 +19,8 @@ export interface RunOptions {
   cancel?: AbortSignal
   /** The first volume's mount works. */
   onMounted: (report: MountedReport) => void
+  /** Then: asks the daemon for more, before it is served on. `end`: it is to end. */
+  onServing?: (handle: Daemon['handle'], end: AbortSignal) => Promise<void>
   /** Gets what goes to the log too. */
   echo?: Log
 }
@@ -47,6 +49,7 @@ export async function runDaemon(
     const { daemon, server, report } = await start(native, order, undo, end.signal, options.echo)
     undo.forget()
     options.onMounted(report)
+    await options.onServing?.(daemon.handle, end.signal)
     const shutDown = () => void daemon.shutDown()
     process.on('uncaughtException', daemon.fail)
     if (end.signal.aborted) shutDown()

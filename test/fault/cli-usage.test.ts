@@ -103,6 +103,9 @@ test.each<[string, string[], number, RegExp]>([
     /can't be the name/,
   ],
   ['schedule that removes nothing', ['schedule', 'rm'], 64, /missing required argument 'name'/],
+  ['daemon of nothing', ['daemon'], 64, /missing required argument 'path'/],
+  ['daemon of a path that is not there', ['daemon', './nosuch'], 5, /can't reach .*nosuch/],
+  ['daemon of what is neither', ['daemon', '.'], 5, /is neither: name a store, or the origin/],
   ['hook of no volume', ['hook'], 5, /is in no volume/],
   ['hook at no point', ['hook', 'set', 'mid', '--', '/bin/true'], 64, /choices are pre, post/],
   ['hook without a command', ['hook', 'set', 'pre'], 64, /missing required argument 'command'/],
@@ -151,7 +154,7 @@ test.each([
   ...['mount', 'unmount', 'snapshot', 'list', 'show', 'tree', 'status', 'samba'],
   ...['tag', 'tag add', 'tag remove', 'tag set', 'memo', 'hold', 'release', 'policy', 'expire'],
   ...['schedule', 'schedule list', 'schedule add', 'schedule remove'],
-  ...['hook', 'hook list', 'hook set', 'hook remove'],
+  ...['hook', 'hook list', 'hook set', 'hook remove', 'daemon'],
 ])('the help of %s shows examples, in lines of at most 100 characters', async (command) => {
   const { stdout } = await new CliSandbox().bygone([...command.split(' '), '--help'])
   expect(stdout).toContain(`Examples:\n  bygone ${command}`)
