@@ -35,7 +35,7 @@ export const quickOptions = (): Option[] => [
 export const quickHelp = `
 With --quick the exit codes are those of monitoring plugins: 0 OK; 1 WARNING: a disk is nearly full, a
 scheduled snapshot has failed, or the volume is not mounted although it has schedules; 2 CRITICAL: the
-newest snapshot is older than one and a half of the shortest time between two, a disk is full, or
+newest snapshot is older than one and a half of the time between two runs, a disk is full, or
 the daemon is gone or does not answer; 3 UNKNOWN: there is no such volume, or it may not be asked.`
 
 /** Never throws Failure: a monitor reads one line, and the code. */

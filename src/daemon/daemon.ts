@@ -543,6 +543,7 @@ export class Daemon {
       thread.answerWanted(what, name)
     } catch (error) {
       const failure = failureOf(error, `the ${what} failed`)
+      this.#options.log(`${what} ${name} of ${this.#nameOf(id)} failed: ${failure.message}`)
       thread.answerWanted(what, name, { code: errnoCodeOf(failure), message: failure.message })
     }
   }

@@ -43,7 +43,7 @@ export function healthOf(status: VolumeStatus, nowMs: number): Health {
   const age = ageSec(status.newest, nowMs)
   const ageMax = ageMaxSec(status)
   const findings = [
-    ...lateness(age, ageMax),
+    ...lateness(confirmedAgeSec(status, nowMs), ageMax),
     ...fullness(status),
     ...status.warnings.map((text): Finding => ({ level: 'warning', text })),
     ...failedRuns(status),
@@ -75,6 +75,14 @@ export function ageSec(newest: string | null, nowMs: number): number | undefined
   const takenSec = newest === null ? undefined : parseSnapshotName(newest)
   // Snapshots that are taken faster than one a second are named ahead.
   return takenSec === undefined ? undefined : Math.max(0, Math.round(nowMs / 1000 - takenSec))
+}
+
+/** The same, but that it still is as the volume is: a run with --if-changed takes none then. */
+function confirmedAgeSec({ newest, schedules }: VolumeStatus, nowMs: number): number | undefined {
+  const age = ageSec(newest, nowMs)
+  const runs = schedules.flatMap(({ lastGood }) => lastGood ?? [])
+  const ages = runs.map((time) => Math.max(0, Math.round((nowMs - Date.parse(time)) / 1000)))
+  return age === undefined ? undefined : Math.min(age, ...ages)
 }
 
 /** How old the newest snapshot may get; undefined: nobody takes any by a schedule. */

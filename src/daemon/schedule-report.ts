@@ -2,7 +2,7 @@ import type { VolumeRecord } from '../store/catalog-data.js'
 import {
   dueMs,
   mendedBy,
-  shortestIntervalSec,
+  longestIntervalSec,
   type Schedule,
   type Timing,
 } from '../version/schedule.js'
@@ -14,7 +14,7 @@ export interface ScheduleReport {
   tags: readonly string[]
   memo: string
   ifChanged: boolean
-  /** The shortest time between two runs, in seconds; null: there is one more run at most. */
+  /** The longest time between two of the next runs (over a weekend, say), in seconds; null: there is one more run at most. */
   intervalSec: number | null
   /** When it runs next, if its volume is mounted then; in the past if it is overdue; null: never. */
   next: string | null
@@ -40,7 +40,7 @@ function scheduleReport(schedule: Schedule, nowMs: number): ScheduleReport {
   return {
     ...{ name, timing, tags, memo },
     ifChanged: isIfChanged,
-    intervalSec: shortestIntervalSec(timing, nowMs) ?? null,
+    intervalSec: longestIntervalSec(timing, nowMs) ?? null,
     next: timeText(dueMs(schedule)),
     lastGood: timeText(goodMs),
     lastSnapshot,

@@ -48,6 +48,7 @@ const minuteMs = 60_000
 const backoffMsMax = 6 * 60 * minuteMs
 
 const crons = new WeakMap<Timing, Cron>()
+const longest = new WeakMap<Timing, number>()
 const nextSlots = new WeakMap<Schedule, { slot: number | undefined }>()
 
 /** The first slot after that time; undefined: there is none. Throws for a cron expression or zone that is none. */
@@ -56,18 +57,31 @@ export function slotAfter(timing: Timing, ms: number): number | undefined {
   return slot === undefined || slot > slotMsMax ? undefined : slot
 }
 
-/** The shortest time between two of the next few slots, in seconds; undefined: there are no two. */
-export function shortestIntervalSec(timing: Timing, nowMs: number): number | undefined {
+/** So far is looked ahead for the longest time between two slots: over a weekend. */
+const lookAheadMs = 8 * 24 * 60 * minuteMs
+/** A busy schedule has its longest time by then. */
+const slotsMax = 1000
+
+/**
+ * The longest time between two of the next slots, in seconds: so old its newest snapshot gets while all is well. Undefined:
+ * there are no two.
+ */
+export function longestIntervalSec(timing: Timing, nowMs: number): number | undefined {
   if (timing.kind === 'interval') return timing.everySec
-  let shortest: number | undefined
-  let before = slotAfter(timing, nowMs)
-  for (let count = 0; count < 8 && before !== undefined; count++) {
+  const known = longest.get(timing)
+  if (known !== undefined) return known
+  let found: number | undefined
+  const first = slotAfter(timing, nowMs)
+  let before = first
+  for (let count = 0; first !== undefined && before !== undefined && count < slotsMax; count++) {
     const next = slotAfter(timing, before)
     if (next === undefined) break
-    shortest = Math.min(shortest ?? Infinity, (next - before) / 1000)
+    found = Math.max(found ?? 0, (next - before) / 1000)
+    if (next - first > lookAheadMs) break
     before = next
   }
-  return shortest
+  if (found !== undefined) longest.set(timing, found)
+  return found
 }
 
 /** When it is to run next: in the past, if it is overdue; undefined: never. */

@@ -48,6 +48,12 @@ test.each<[string, Partial<VolumeStatus>, string, RegExp]>([
     'critical',
     /60 min old, and/,
   ],
+  [
+    'old, and found unchanged since',
+    { schedules: [{ ...schedule(2399), lastGood: '2026-11-21T11:30:00.000Z' }] },
+    'ok',
+    /60 min old/,
+  ],
   ['no snapshot yet', { newest: null, snapshots: 0, schedules: [schedule(60)] }, 'ok', /^0 snap/],
   [
     'named ahead',

@@ -3,7 +3,7 @@ import {
   backoffMs,
   dueMs,
   newSchedule,
-  shortestIntervalSec,
+  longestIntervalSec,
   slotAfter,
   type Timing,
 } from '../../src/version/schedule.js'
@@ -50,13 +50,16 @@ test('an interval has its slots at multiples since a Monday, shifted', () => {
   expect(slotAfter(weekly, at('2026-11-23T01:00Z'))).toBe(at('2026-11-30T01:00Z'))
 })
 
-test('what never comes has no slot, and the shortest interval is known', () => {
+test('what never comes has no slot, and the longest interval is known, over night and weekend', () => {
   expect(slotAfter(cron('0 0 31 2 *'), 0)).toBeUndefined()
   expect(slotAfter(cron('0 0 0 1 1 * 2020'), at('2026-01-01'))).toBeUndefined()
   const huge: Timing = { kind: 'interval', everySec: 1e12, offsetSec: 0 }
   expect(slotAfter(huge, at('2026-01-01'))).toBeUndefined()
-  expect(shortestIntervalSec(cron('0 3,5 * * *'), at('2026-01-01'))).toBe(2 * 3600)
-  expect(shortestIntervalSec(cron('* * * * * *'), at('2026-01-01'))).toBe(1)
+  const longest = (line: string) => longestIntervalSec(cron(line), at('2026-01-01')) ?? 0
+  expect(longest('0 3,5 * * *') / 3600).toBe(22)
+  expect(longest('*/20 9-16 * * 1-5') / 3600).toBeCloseTo(3 * 24 - 7 - 2 / 3)
+  expect(longest('* * * * * *')).toBe(1)
+  expect(longest('0 0 0 1 1 * 2027')).toBe(0)
 })
 
 test('after failures it waits longer each time, but never runs before its slot', () => {
