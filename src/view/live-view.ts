@@ -1,9 +1,10 @@
 import { FileType } from '../base/attributes.js'
 import type { ByteString } from '../base/bytes.js'
-import { FsError, fsErrorOf, isErrno } from '../base/errno.js'
+import { FsError, isErrno } from '../base/errno.js'
 import { O } from '../base/open-flags.js'
 import type { AttributesReply, Caller, Entry, OpenReply } from '../fuse/file-system.js'
 import { Listing } from '../volume/listing.js'
+import { listOrigin } from '../volume/origin-listing.js'
 import type { OriginNode } from '../volume/origin-node.js'
 import type { InodeNumber } from '../volume/past-node.js'
 import type { TreeVolume } from '../volume/tree-volume.js'
@@ -136,15 +137,7 @@ export class LiveView {
 
   list(node: OriginNode): Listing {
     if (node.isForeign) return new Listing(Buffer.alloc(0))
-    const { native } = this.#volume.origin
-    const fd = this.#volume.origin.open(node, O.RDONLY | O.DIRECTORY)
-    try {
-      const bytes = native.readDirectory(fd)
-      if (typeof bytes === 'number') throw fsErrorOf(bytes, 'readdir')
-      return new Listing(bytes)
-    } finally {
-      native.close(fd)
-    }
+    return listOrigin(this.#volume.origin, node)
   }
 
   close(handle: LiveHandle): void {

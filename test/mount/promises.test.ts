@@ -11,16 +11,20 @@ describeMount('a promise', () => {
       `path = given['top'] + '/file'
 with open(path, 'w') as out:
     out.write('text')
-os.utime(path, ns=(1, 10**18))
+inner = given['top'] + '/inner'
+os.mkdir(inner)
+for each in [path, inner, given['top']]:
+    os.utime(each, ns=(1, 10**18))
 before = os.stat(path).st_atime_ns
 open(path).read()
+os.listdir(inner)
 os.listdir(given['top'])
-after = os.stat(path).st_atime_ns
+after = [os.stat(each).st_atime_ns for each in (path, inner, given['top'])]
 os.utime(path, ns=(2, 10**18))
-result = [before, after, os.stat(path).st_atime_ns]`,
+result = [before, *after, os.stat(path).st_atime_ns]`,
       { top: volume.live },
     )
-    expect(ok).toEqual([1, 1, 2])
+    expect(ok).toEqual([1, 1, 1, 1, 2])
     expect(await succeed('stat', ['-c', '%x', `${volume.plain}/file`])).toContain('00.000000002')
   })
 
