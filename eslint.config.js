@@ -10,8 +10,9 @@ const mayImport = {
   store: ['base', 'version'],
   volume: ['base', 'version', 'store'],
   fuse: ['base'],
+  restore: ['base'],
   view: ['base', 'version', 'store', 'volume', 'fuse'],
-  daemon: ['base', 'version', 'store', 'volume', 'view', 'fuse'],
+  daemon: ['base', 'version', 'store', 'volume', 'view', 'fuse', 'restore'],
   cli: ['base', 'daemon'],
 }
 

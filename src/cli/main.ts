@@ -18,6 +18,7 @@ import { metricsCommand } from './metrics.js'
 import { mountCommand } from './mount.js'
 import { printNote } from './output.js'
 import { policyCommand } from './policy.js'
+import { restoreCommand } from './restore.js'
 import { sambaCommand } from './samba.js'
 import { scheduleCommand } from './schedule.js'
 import { showCommand } from './show.js'
@@ -63,6 +64,7 @@ VOLUME is a name, an origin, a mount point, or any path inside one. Exit codes: 
     startCommand(),
     unmountCommand(),
     snapshotCommand(),
+    restoreCommand(),
     deleteCommand(),
     gcCommand(),
     listCommand(),

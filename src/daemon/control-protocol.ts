@@ -78,6 +78,8 @@ export interface SnapshotSummary {
   /** ISO 8601, UTC; and in seconds since 1970. */
   time: string
   timeSec: number
+  /** When it was really cut, in milliseconds since 1970. */
+  cutAtMs: number
   /** Its name below `.snapshots/`. */
   plainName: string
   memo: string

@@ -35,6 +35,7 @@ export function recordStatus({ snapshots, isUnswept }: VolumeRecord) {
 export function snapshotSummary({
   name,
   timeSec,
+  cutAtMs,
   memo,
   tags,
   isHeld,
@@ -44,6 +45,7 @@ export function snapshotSummary({
     name,
     time: time.replace('.000Z', 'Z'),
     timeSec,
+    cutAtMs,
     plainName: plainSnapshotName(name),
     memo,
     tags,

@@ -7,6 +7,7 @@ import { checked, FsError, fsErrorOf, isErrno } from '../base/errno.js'
 import type { Guards, Native } from '../base/native.js'
 import { O } from '../base/open-flags.js'
 import type { ReadPlan } from '../base/read-plan.js'
+import { kernelDevice, secondsOf } from '../base/system-stat.js'
 import type {
   AttributesReply,
   Caller,
@@ -390,18 +391,4 @@ function fillFromStat(stat: BigIntStats, memberIndex: number, to: Attributes): v
   ;[to.mtimeSec, to.mtimeNsec] = secondsOf(stat.mtimeNs)
   ;[to.ctimeSec, to.ctimeNsec] = secondsOf(stat.ctimeNs)
   ;[to.btimeSec, to.btimeNsec] = secondsOf(stat.birthtimeNs)
-}
-
-const second = 1_000_000_000n
-
-function secondsOf(time: bigint): [number, number] {
-  const nanoseconds = ((time % second) + second) % second
-  return [Number((time - nanoseconds) / second), Number(nanoseconds)]
-}
-
-/** From glibc's dev_t to the kernel's 32 bits. */
-function kernelDevice(device: bigint): number {
-  const major = Number(((device >> 8n) & 0xfffn) | ((device >> 32n) & ~0xfffn))
-  const minor = Number((device & 0xffn) | ((device >> 12n) & ~0xffn & 0xffffffffn))
-  return ((minor & 0xff) | (major << 8) | ((minor & ~0xff) << 12)) >>> 0
 }

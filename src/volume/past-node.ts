@@ -78,3 +78,9 @@ function mix(value: number): number {
   x = Math.imul(x ^ (x >>> 15), 0x846ca68b)
   return x ^ (x >>> 16)
 }
+
+/** Whether st_ino of a snapshot is that of the live object with the other one, as far as it stands in it. */
+export function isInodeOfSameObject(pastIno: bigint, liveIno: bigint): boolean {
+  const isMixed = (pastIno & (1n << 62n)) !== 0n
+  return !isMixed && (pastIno & ((1n << 40n) - 1n)) === liveIno
+}
