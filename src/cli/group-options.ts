@@ -62,3 +62,9 @@ export function snapshotsMaxGiven(option: string | undefined): number | null | u
   const why = Number(text) === 0 ? ': it would delete every snapshot' : ''
   throw new Failure('usage', `${name} is '${text}'${why}; give 1 or more, or none to keep all`)
 }
+
+/** `--cron` or SNAP_CRON; null: none are taken by themselves. */
+export function cronGiven(option: string | undefined): string | null | undefined {
+  const text = option ?? variable('SNAP_CRON')
+  return text === 'none' ? null : text
+}

@@ -1,6 +1,8 @@
 import { Command } from 'commander'
 import type { VolumePast } from '../daemon/listing.js'
-import { volumePast, withVolume } from '../daemon/listing.js'
+import { volumePast, volumeSchedules, withVolume } from '../daemon/listing.js'
+import { timingText } from '../daemon/schedule-edit.js'
+import type { ScheduleReport } from '../daemon/schedule-report.js'
 import { groupSnapshots } from '../daemon/group/group-file.js'
 import type { Group } from '../daemon/group/group-file.js'
 import { groupPast } from '../daemon/group/group-past.js'
@@ -47,9 +49,13 @@ async function show(volume: string | undefined, flags: ShowFlags): Promise<void>
     await showGroup(groupAt(directory), flags)
     return
   }
-  const past = await withVolume(volume, volumePast)
+  const { past, schedules } = await withVolume(volume, async (found) => ({
+    past: await volumePast(found),
+    schedules: (await volumeSchedules(found)).schedules,
+  }))
   if (flags.json === true) printJson(snapshotsForm(past.volume, past.snapshots))
-  else for (const line of shownLines(past, flags.all === true)) printLine(inOneLine(line))
+  else
+    for (const line of shownLines(past, schedules, flags.all === true)) printLine(inOneLine(line))
 }
 
 async function showGroup(group: Group, { all, json }: ShowFlags): Promise<void> {
@@ -58,15 +64,18 @@ async function showGroup(group: Group, { all, json }: ShowFlags): Promise<void> 
   else for (const line of shownGroup(group, past, all === true)) printLine(inOneLine(line))
 }
 
-export function shownLines({ volume, snapshots, policy }: VolumePast, isAll: boolean): string[] {
+export function shownLines(
+  { volume, snapshots, policy }: VolumePast,
+  schedules: readonly ScheduleReport[],
+  isAll: boolean,
+): string[] {
   const names = snapshots.map(({ name }) => name)
   if (!isAll) return listLines(names)
   return [
     row('snapshot path', volume.mountPoint ?? '-'),
     'data path:',
     `    ${volume.origin} -> [snapshot path]/@GMT-YYYY.MM.DD-hh.mm.ss`,
-    // Nothing takes snapshots by itself yet.
-    row('cron setting', '-'),
+    row('cron setting', schedules.map(({ timing }) => timingText(timing)).join(', ') || '-'),
     row('snapshot max', policy?.snapshotsMax ?? '-'),
     ...listLines(names),
   ]
@@ -74,6 +83,7 @@ export function shownLines({ volume, snapshots, policy }: VolumePast, isAll: boo
 
 export function shownGroup(group: Group, past: GroupPast, isAll: boolean): string[] {
   if (!isAll) return listLines(past.names)
+  const crons = past.volumes.map(({ cron }) => cron ?? '-')
   const most = past.volumes.map(({ past: { policy } }) => policy?.snapshotsMax ?? '-')
   return [
     row('snapshot path', groupSnapshots(group)),
@@ -81,8 +91,8 @@ export function shownGroup(group: Group, past: GroupPast, isAll: boolean): strin
     ...group.volumes.map(
       ({ id, path }) => `    ${path} -> [snapshot path]/@GMT-YYYY.MM.DD-hh.mm.ss/${id}`,
     ),
-    row('cron setting', '-'),
-    // One, unless somebody has changed a volume's own policy.
+    // One, unless somebody has changed a volume's own.
+    row('cron setting', [...new Set(crons)].join(', ')),
     row('snapshot max', [...new Set(most)].join(', ')),
     ...listLines(past.names),
   ]

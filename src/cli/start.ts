@@ -4,13 +4,20 @@ import { native } from '../base/native.js'
 import { GroupKeeper } from '../daemon/group/group-keeper.js'
 import { durabilities } from '../daemon/mount-order.js'
 import type { Durability } from '../daemon/mount-order.js'
-import { snapshotsMaxGiven, variable, volumeArgument, volumeArguments } from './group-options.js'
+import {
+  cronGiven,
+  snapshotsMaxGiven,
+  variable,
+  volumeArgument,
+  volumeArguments,
+} from './group-options.js'
 import { printNote } from './output.js'
 
 interface StartFlags {
   snapDir?: string
   store?: string
   max?: string
+  cron?: string
   durability: Durability
 }
 
@@ -25,6 +32,10 @@ export function startCommand(): Command {
     .argument('[volumes...]', 'ID:PATH, such as docs:/srv/docs (default: $VOLUME_DATA)')
     .option('--snap-dir <dir>', 'where the past is kept and shown (default: $VOLUME_SNAP)')
     .option('--max <n>', 'at most so many snapshots, or none (default: $SNAP_MAX, at first 128)')
+    .option(
+      '--cron <line>',
+      'when they are taken, UTC, or none (default: $SNAP_CRON, at first 0 3 * * *)',
+    )
     .option('--store <dir>', 'where the past is kept; default: DIR/store')
     .addOption(
       new Option('--durability <kind>', 'strict: the past is on the disk before each change')
@@ -34,7 +45,8 @@ export function startCommand(): Command {
     .addHelpText(
       'after',
       `
-Variables: VOLUME_DATA (ID:PATH, with commas between them; \\, for a comma in a path), VOLUME_SNAP, SNAP_MAX.
+Variables: VOLUME_DATA (ID:PATH, with commas between them; \\, for a comma in a path), VOLUME_SNAP, SNAP_MAX,
+SNAP_CRON.
 With VOLUME_SNAP set, \`bygone show\` and \`bygone snapshot\` without a volume mean all of them.
 
 Examples:
@@ -55,9 +67,6 @@ async function start(volumes: string[], flags: StartFlags): Promise<void> {
     volumes.length > 0
       ? volumes.map(volumeArgument)
       : volumeArguments(variable('VOLUME_DATA') ?? '')
-  if (variable('SNAP_CRON') !== undefined) {
-    printNote('SNAP_CRON has no effect yet: have cron run `bygone snapshot`')
-  }
   const end = new AbortController()
   for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
     process.on(signal, () => {
@@ -70,6 +79,7 @@ async function start(volumes: string[], flags: StartFlags): Promise<void> {
     store: flags.store,
     durability: flags.durability,
     snapshotsMax: snapshotsMaxGiven(flags.max),
+    cron: cronGiven(flags.cron),
   }
   const keeper = await GroupKeeper.start(native(), request, printNote)
   // Nothing of the caller's is to be kept in use.

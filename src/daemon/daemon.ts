@@ -99,7 +99,8 @@ export class Daemon {
       catalog: options.store.catalog,
       clock,
       log,
-      mounted: () => [...this.#mounted.keys()],
+      mounted: () => this.#readyForSchedules(),
+      unitOf: (id) => this.#mounted.get(id)?.order.together?.join('\0') ?? id,
       isChanged: (id) => this.#isChanged(id),
       take: (cuts) => this.#cut(cuts, { memo: '', tags: [] }),
     })
@@ -546,6 +547,15 @@ export class Daemon {
       this.#options.log(`${what} ${name} of ${this.#nameOf(id)} failed: ${failure.message}`)
       thread.answerWanted(what, name, { code: errnoCodeOf(failure), message: failure.message })
     }
+  }
+
+  /** The volumes of a group are ready when all of them are mounted. */
+  #readyForSchedules(): string[] {
+    const mounted = [...this.#mounted.values()]
+    const origins = new Set(mounted.map(({ order }) => order.origin))
+    return mounted
+      .filter(({ order }) => order.together?.every((origin) => origins.has(origin)) ?? true)
+      .map(({ id }) => id)
   }
 
   #onEnded(volume: MountedVolume, end: ThreadEnd): void {

@@ -18,6 +18,8 @@ export interface MountOrder {
   allowDev: boolean
   /** When to warn of a full disk; undefined: by default. */
   lowWater: LowWaterMark | undefined
+  /** The origins of a group that it is one of: schedules wait until all are mounted, and take snapshots of all or none. */
+  together?: readonly string[] | undefined
 }
 
 export type Transport = (typeof transports)[number]
@@ -56,6 +58,7 @@ export function parseMountOrder(value: unknown): MountOrder {
     allowSuid: order['allowSuid'] === true,
     allowDev: order['allowDev'] === true,
     lowWater: lowWaterMark(order['lowWater']),
+    together: origins(order['together']),
   }
 }
 
@@ -65,6 +68,12 @@ function path(order: Record<string, unknown>, field: string): string {
     throw wrong(field)
   }
   return value
+}
+
+function origins(value: unknown): string[] | undefined {
+  if (value === undefined) return undefined
+  if (Array.isArray(value) && value.every((each) => typeof each === 'string')) return value
+  throw wrong('together')
 }
 
 function lowWaterMark(value: unknown): LowWaterMark | undefined {

@@ -18,6 +18,8 @@ export interface SchedulerOptions {
   clock: Clock
   /** The ids of the volumes that are mounted now. */
   mounted: () => readonly string[]
+  /** Volumes of one unit have snapshots together or not at all; without it each is one. */
+  unitOf?: (id: string) => string
   /** Whether anything may have changed since the volume's newest snapshot. */
   isChanged: (id: string) => Promise<boolean>
   /** Takes the snapshots, at one instant, and notes the runs with them; all or none. */
@@ -122,15 +124,19 @@ export class Scheduler {
     return { id, run: { memo: [...memos].join('; '), tags, schedules: names } }
   }
 
-  /** All at one instant; if that fails each alone, so that one can't keep the others from having theirs. */
+  /** All at one instant; if that fails each unit alone, so that one can't keep the others from having theirs. */
   async #take(cuts: readonly ScheduledCut[]): Promise<void> {
-    const [first, ...others] = cuts
-    if (first === undefined || this.#isStopped) return
+    if (cuts.length === 0 || this.#isStopped) return
     try {
       await this.#options.take(cuts)
     } catch (error) {
-      if (others.length === 0) this.#noteFailure(first, error)
-      else for (const cut of cuts) await this.#take([cut])
+      const units = new Map<string, ScheduledCut[]>()
+      for (const cut of cuts) {
+        const unit = this.#options.unitOf?.(cut.id) ?? cut.id
+        units.set(unit, [...(units.get(unit) ?? []), cut])
+      }
+      if (units.size === 1) for (const cut of cuts) this.#noteFailure(cut, error)
+      else for (const unit of units.values()) await this.#take(unit)
     }
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { CliSandbox } from '../support/cli-sandbox.js'
 
-// Tags, memos, holds and policies, by the daemon and without one. What is wrong changes nothing: bad-input.test.ts.
+// Tags, memos, holds and policies, by the daemon and without one; and what is wrong changes nothing.
 
 interface Snapshot {
   name: string
@@ -107,6 +107,80 @@ describe.each(['mounted', 'not mounted'])('of a volume that is %s', (state) => {
     await policy('--clear')
     expect(JSON.parse(await policy('--json'))).toMatchObject({ version: 1, policy: null })
   })
+})
+
+test('what is wrong is said in one line with its exit code, and nothing is changed', async () => {
+  const box = await volume()
+  await edit(box, 'hold', 'mid')
+  const before = await listed(box)
+  const wrong: [string[], number, RegExp][] = [
+    [['tag', 'add', '3', 'x'], 5, /only 3 snapshots/],
+    [['tag', 'add', 'nosuch', 'x'], 5, /no snapshot has the name or tag 'nosuch'/],
+    [['tag', 'add', 'tag:nosuch', 'x'], 5, /no snapshot is meant by 'tag:nosuch'/],
+    [['tag', 'add', 'last)', 'x'], 64, /at character 5: '\)' is out of place/],
+    [['tag', 'add', '1980-01-01', 'x'], 5, /no snapshot is that old/],
+    [['tag', 'add', '2026-01-01T00:00+25:00', 'x'], 64, /there is no zone \+25:00/],
+    [['tag', 'add', '0', 'mid'], 3, /can't both have the tag mid/],
+    [['tag', 'set', 'all', 'x'], 3, /can't both have the tag x/],
+    [['tag', 'add', '0', 'yesterday'], 64, /'yesterday' can't be a tag/],
+    [['tag', 'add', '0', 'a/b'], 64, /'a\/b' can't be a tag/],
+    [['tag', 'remove', '0', 'mid'], 5, /has the tag mid: nothing was changed/],
+    [['tag', 'remove', 'mid', 'mid', '--expect', ''], 1, /has the tags mid, not none/],
+    [['tag', 'add', 'mid', 'x', '--expect', 'mid,y'], 1, /has the tags mid, not mid, y/],
+    [['memo', 'all'], 64, /3 snapshots are meant by it, and it must be one/],
+    [['memo', '0', 'x'.repeat(5000)], 64, /longer than 4096 bytes/],
+    [['hold', 'mid', 'nosuch'], 5, /nosuch/],
+    [['release', '@GMT-2020.01.01-00.00.00'], 5, /no snapshot has the name/],
+  ]
+  for (const [args, code, words] of wrong) {
+    const result = await box.bygone([...args, '-V', './o'])
+    expect(result.stderr, args.join(' ')).toMatch(/^bygone: [^\n]+\n$/)
+    expect(result.stderr).toMatch(words)
+    expect([result.stdout, result.code], args.join(' ')).toEqual(['', code])
+  }
+  const policies: [string[], RegExp][] = [
+    [['--zone', 'Mars/Olympus'], /no time zone 'Mars\/Olympus'/],
+    [['--tag', 'daily:1d:9', '--tag', 'daily:7d:9'], /two rules for one tag/],
+    [['--tag', 'latest:1d:9'], /'latest' can't be a tag/],
+  ]
+  for (const [args, words] of policies) {
+    const result = await box.bygone(['policy', './o', ...args])
+    expect(result.stderr).toMatch(words)
+    expect(result.code).toBe(64)
+  }
+  await box.succeed('schedule', 'add', 'there', '--every', '1h', '-V', './o')
+  const schedules = await box.succeed('schedule', './o', '--json')
+  const wrongSchedules: [string[], number, RegExp][] = [
+    [
+      ['add', 'x', '--cron', '0 0 31 2 *'],
+      64,
+      /'0 0 31 2 \* UTC' never comes: there is no such date/,
+    ],
+    [['add', 'x', '--cron', '0 0 0 1 1 * 2020'], 64, /never comes/],
+    [['add', 'x', '--cron', '60 * * * *'], 64, /no cron expression: Invalid value for minute: 60/],
+    [['add', 'x', '--cron', 'hourly'], 64, /'hourly' is no cron expression: /],
+    [['add', 'x', '--cron', ''], 64, /cron is wrong/],
+    [
+      ['add', 'x', '--cron', '0 3 * * *', '--zone', 'Mars/X'],
+      64,
+      /there is no time zone 'Mars\/X'/,
+    ],
+    [['add', 'x', '--every', '1h', '--spread', '2h'], 64, /--spread is longer than --every/],
+    [['add', 'x', '--every', '999999999w'], 64, /never comes/],
+    [['add', 'x', '--every', '1h', '--tag', 'latest'], 64, /'latest' can't be a tag/],
+    [['add', 'x', '--every', '1h', '-m', 'x'.repeat(5000)], 64, /longer than 4096 bytes/],
+    [['add', 'there', '--every', '1h'], 3, /has a schedule there already: .*--replace/],
+    [['remove', 'there', 'nosuch'], 5, /has no schedule nosuch/],
+  ]
+  for (const [args, code, words] of wrongSchedules) {
+    const result = await box.bygone(['schedule', ...args, '-V', './o'])
+    expect(result.stderr, args.join(' ')).toMatch(/^bygone: [^\n]+\n$/)
+    expect(result.stderr).toMatch(words)
+    expect([result.stdout, result.code], args.join(' ')).toEqual(['', code])
+  }
+  expect(await box.succeed('schedule', './o', '--json')).toBe(schedules)
+  expect(await listed(box)).toEqual(before)
+  expect(await box.succeed('policy', './o')).toMatch(/no policy/)
 })
 
 test('a tag that is given while the volume is mounted is a name in .snapshots at once', async () => {

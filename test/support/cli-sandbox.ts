@@ -65,6 +65,15 @@ export class CliSandbox {
     })
   }
 
+  /** The same as a shell would be given it. */
+  command(...args: string[]): string {
+    return [process.execPath, cliPath, ...args].map((arg) => `'${arg}'`).join(' ')
+  }
+
+  get environment(): NodeJS.ProcessEnv {
+    return { ...process.env, [volumeVariable]: this.directory }
+  }
+
   /** A command that must succeed; returns its standard output. */
   async succeed(...args: string[]): Promise<string> {
     const { code, signal, stdout, stderr } = await this.bygone(args)

@@ -38,6 +38,10 @@ export function groupSnapshots({ directory }: Pick<Group, 'directory'>): string 
 /** Each has a few bits of the inode numbers. */
 export const groupVolumesMax = 64
 
+export function hasGroup(directory: string): boolean {
+  return readWholeFile(realDisk, join(directory, groupFile)) !== undefined
+}
+
 /** `start` has not been there: Failure of the kind missing. */
 export function readGroup(directory: string): Group {
   const bytes = readWholeFile(realDisk, join(directory, groupFile))

@@ -7,21 +7,24 @@ import { realDisk } from '../../store/real-disk.js'
 import { emptyPolicy } from '../../version/retention-policy.js'
 import type { Log } from '../daemon-log.js'
 import { failureOf } from '../failure-of.js'
-import { volumePast, withVolume } from '../listing.js'
+import { volumePast, volumeSchedules, withVolume } from '../listing.js'
 import type { Durability } from '../mount-order.js'
 import { requestMount } from '../mount-request.js'
 import { fuseType, readMountTable } from '../mount-table.js'
 import { clearStaleMounts, isStale } from '../stale-mounts.js'
+import { checkTiming } from '../schedule-edit.js'
 import { editVolume } from '../volume-edit.js'
+import type { VolumeEdit } from '../volume-edit.js'
 import { findVolume } from '../volume-finder.js'
 import type { Group, GroupVolume } from './group-file.js'
-import { groupSnapshots, writeGroup } from './group-file.js'
+import { groupSnapshots, hasGroup, writeGroup } from './group-file.js'
 import {
   checkedVolumes,
   makeGroupDirectory,
   makeSnapshotsDirectory,
   storeAt,
 } from './group-paths.js'
+import { groupCron, groupRule, groupSchedule, timingOf } from './group-schedule.js'
 import { clearGroupView, GroupViewThread } from './group-view-thread.js'
 
 export interface GroupRequest {
@@ -32,10 +35,13 @@ export interface GroupRequest {
   durability: Durability
   /** Of each volume; null: any number; undefined: what its policy says, or the default if it has none. */
   snapshotsMax: number | null | undefined
+  /** UTC; null: none by themselves; undefined: as it is, or the default at first. */
+  cron: string | null | undefined
 }
 
 /** docker-snap-volume's own. */
 const snapshotsMaxDefault = 128
+const cronDefault = '0 3 * * *'
 
 /** How often it is seen whether the volumes are still there. */
 const lookMs = 1000
@@ -55,6 +61,8 @@ export class GroupKeeper {
   readonly #request: GroupRequest
   readonly #note: Log
   readonly #lock: FileLock
+  /** Of a volume without a schedule, if none is given: a group that was there before has none by intention. */
+  readonly #cronAtFirst: string | null
   #view: GroupViewThread | undefined
 
   private constructor(
@@ -63,7 +71,9 @@ export class GroupKeeper {
     request: GroupRequest,
     note: Log,
     lock: FileLock,
+    isNew: boolean,
   ) {
+    this.#cronAtFirst = isNew ? cronDefault : null
     this.#native = native
     this.#group = group
     this.#request = request
@@ -73,6 +83,7 @@ export class GroupKeeper {
 
   /** Returns when all is mounted; on failure nothing that it has mounted stays. */
   static async start(native: Native, request: GroupRequest, note: Log): Promise<GroupKeeper> {
+    if (typeof request.cron === 'string') checkTiming(timingOf(request.cron), Date.now())
     const directory = makeGroupDirectory(request.directory)
     const advice = 'end that first'
     const what = `the group in ${directory}`
@@ -86,7 +97,7 @@ export class GroupKeeper {
       makeSnapshotsDirectory(groupSnapshots({ directory }))
       const store = storeAt(request.store ?? join(directory, 'store'))
       const group = { directory, store, volumes }
-      const keeper = new GroupKeeper(native, group, request, note, lock)
+      const keeper = new GroupKeeper(native, group, request, note, lock, !hasGroup(directory))
       await keeper.#begin()
       return keeper
     } catch (error) {
@@ -118,6 +129,7 @@ export class GroupKeeper {
         if (await this.#mount(volume)) mounted.push(volume)
       }
       for (const volume of this.#group.volumes) await this.#setPolicy(volume)
+      for (const volume of this.#group.volumes) await this.#setSchedule(volume)
       writeGroup(this.#group)
       await this.#show()
     } catch (error) {
@@ -164,6 +176,7 @@ export class GroupKeeper {
       allowSuid: false,
       allowDev: false,
       lowWater: undefined,
+      together: this.#group.volumes.map((each) => each.path),
     })
     for (const note of notes) this.#note(note)
     return true
@@ -178,6 +191,22 @@ export class GroupKeeper {
       if (before?.snapshotsMax === snapshotsMax) return
       const policy = { ...(before ?? emptyPolicy), snapshotsMax }
       const edit = { command: 'set-policy', volume: volume.id, policy } as const
+      await editVolume(this.#native, found, edit)
+    })
+  }
+
+  /** One that is as it shall be is left alone: it knows when it ran last. */
+  async #setSchedule({ path }: GroupVolume): Promise<void> {
+    await withVolume(path, async (found) => {
+      const { volume, schedules } = await volumeSchedules(found)
+      const before = groupCron(schedules)
+      const cron =
+        this.#request.cron === undefined ? (before ?? this.#cronAtFirst) : this.#request.cron
+      if (cron === (before ?? null)) return
+      const edit: VolumeEdit =
+        cron === null
+          ? { command: 'remove-schedules', volume: volume.id, names: [groupSchedule] }
+          : { command: 'add-schedule', volume: volume.id, rule: groupRule(cron), replace: true }
       await editVolume(this.#native, found, edit)
     })
   }

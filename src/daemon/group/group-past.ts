@@ -1,12 +1,13 @@
 import { Failure } from '../../base/failure.js'
 import type { ControlClient } from '../control-client.js'
-import { volumePast, withVolume } from '../listing.js'
+import { volumePast, volumeSchedules, withVolume } from '../listing.js'
 import type { VolumePast } from '../listing.js'
 import { findMounted } from '../volume-finder.js'
 import type { Group, GroupVolume } from './group-file.js'
+import { groupCron } from './group-schedule.js'
 
 export interface GroupPast {
-  volumes: { volume: GroupVolume; past: VolumePast }[]
+  volumes: { volume: GroupVolume; past: VolumePast; cron: string | undefined }[]
   /** The names of all, oldest first: of one some volume may have none, if it was not in the group then. */
   names: string[]
 }
@@ -15,7 +16,12 @@ export interface GroupPast {
 export async function groupPast({ volumes }: Group): Promise<GroupPast> {
   const found: GroupPast['volumes'] = []
   for (const volume of volumes) {
-    found.push({ volume, past: await withVolume(volume.path, volumePast) })
+    found.push(
+      await withVolume(volume.path, async (at) => {
+        const { schedules } = await volumeSchedules(at)
+        return { volume, past: await volumePast(at), cron: groupCron(schedules) }
+      }),
+    )
   }
   const names = new Set(found.flatMap(({ past }) => past.snapshots.map(({ name }) => name)))
   return { volumes: found, names: [...names].sort() }
