@@ -1,8 +1,16 @@
-import { readdirSync, readFileSync, readlinkSync, statSync } from 'node:fs'
+import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import type { ObjectId } from '../base/ids.js'
 import { isInside } from './mount-table.js'
 import { ownDirectory } from './origin-marker.js'
+import {
+  commandOf,
+  descriptorInfo,
+  descriptorsOf,
+  mappingsOf,
+  otherProcesses,
+  targetOf,
+} from './other-processes.js'
 
 /** A process that can change a file of the origin though it is mounted over: it had it open before. */
 export interface OriginWriter {
@@ -31,8 +39,7 @@ export interface MountedOrigin {
  */
 export function originWriters(place: MountedOrigin): OriginWriter[] {
   const writers = new Map<string, OriginWriter>()
-  for (const pid of namesIn('/proc')) {
-    if (!/^\d+$/.test(pid) || Number(pid) === process.pid) continue
+  for (const pid of otherProcesses()) {
     for (const { path, object } of [...openFiles(pid, place), ...mappedFiles(pid, place)]) {
       const key = `${pid} ${object}`
       if (!writers.has(key)) writers.set(key, { pid, command: commandOf(pid), path, object })
@@ -58,13 +65,11 @@ export function notesOfWriters(writers: readonly OriginWriter[]): string[] {
 type Found = Pick<OriginWriter, 'path' | 'object'>
 
 function openFiles(pid: string, { origin, device, mount }: MountedOrigin): Found[] {
-  return namesIn(`/proc/${pid}/fd`).flatMap((fd) => {
+  return descriptorsOf(pid).flatMap((fd) => {
     const link = `/proc/${pid}/fd/${fd}`
     const path = targetOf(link)
     if (path === undefined || !isUsers(path, origin)) return []
-    const info = textOf(`/proc/${pid}/fdinfo/${fd}`)
-    const flags = Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(info)?.[1] ?? '0', 8)
-    const mountId = Number(/^mnt_id:\s*(\d+)$/m.exec(info)?.[1])
+    const { flags, mountId } = descriptorInfo(pid, fd)
     if ((flags & accessMode) === 0 || mountId === mount.mountId) return []
     const stat = statOf(link)
     const isOurs = stat?.isFile() === true && stat.dev === device
@@ -74,15 +79,13 @@ function openFiles(pid: string, { origin, device, mount }: MountedOrigin): Found
 
 /** A mapping may be there when the descriptor is closed. */
 function mappedFiles(pid: string, { origin, mount }: MountedOrigin): Found[] {
-  return textOf(`/proc/${pid}/maps`)
-    .split('\n')
-    .flatMap((line) => {
-      const match = /^\S+ .w.s \S+ ([0-9a-f]+):([0-9a-f]+) (\d+) +(\/.*)$/.exec(line)
-      const [, major = '', minor = '', ino = '', path = ''] = match ?? []
-      if (!isUsers(path, origin)) return []
-      const device = `${parseInt(major, 16)}:${parseInt(minor, 16)}`
-      return device === mount.device ? [] : [{ path, object: Number(ino) as ObjectId }]
-    })
+  return mappingsOf(pid).flatMap((line) => {
+    const match = /^\S+ .w.s \S+ ([0-9a-f]+):([0-9a-f]+) (\d+) +(\/.*)$/.exec(line)
+    const [, major = '', minor = '', ino = '', path = ''] = match ?? []
+    if (!isUsers(path, origin)) return []
+    const device = `${parseInt(major, 16)}:${parseInt(minor, 16)}`
+    return device === mount.device ? [] : [{ path, object: Number(ino) as ObjectId }]
+  })
 }
 
 /** Bygone's own files are its daemons', which may serve other volumes of the store. */
@@ -90,39 +93,10 @@ function isUsers(path: string, origin: string): boolean {
   return isInside(path, origin) && !isInside(path, join(origin, ownDirectory))
 }
 
-function commandOf(pid: string): string {
-  return textOf(`/proc/${pid}/comm`).trim() || 'a process'
-}
-
 function statOf(link: string) {
   try {
     return statSync(link)
   } catch {
     return undefined
-  }
-}
-
-function targetOf(link: string): string | undefined {
-  try {
-    return readlinkSync(link)
-  } catch {
-    return undefined
-  }
-}
-
-/** Empty for a process of somebody else, or one that has just ended. */
-function textOf(path: string): string {
-  try {
-    return readFileSync(path, 'utf8')
-  } catch {
-    return ''
-  }
-}
-
-function namesIn(directory: string): string[] {
-  try {
-    return readdirSync(directory)
-  } catch {
-    return []
   }
 }
