@@ -6,6 +6,7 @@ import { decisionsOn } from '../daemon/policy-edit.js'
 import { snapshotForm, volumeForm } from './json-form.js'
 import { outputWidth, printJson, printLine, styled } from './output.js'
 import { table } from './table.js'
+import { volumeArgument } from './volume-option.js'
 
 interface ExpireFlags {
   dryRun?: true
@@ -19,10 +20,7 @@ export function expireCommand(): Command {
       'Deletes them, all or none, and prints their names. With --dry-run it changes nothing, and says for ' +
         'each snapshot, the newest last, which rules of `bygone policy` keep it or why it would go.',
     )
-    .argument(
-      '[volume]',
-      'its name, origin or mount point; default: the one around the working directory',
-    )
+    .addArgument(volumeArgument())
     .option('--dry-run', 'only show what would be done, and why')
     .option('--json', 'that as JSON, for programs')
     .addHelpText(

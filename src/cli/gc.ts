@@ -1,6 +1,7 @@
 import { Command } from 'commander'
 import { collectGarbage } from '../daemon/deletion.js'
 import { bytesText, printLine, showProgress } from './output.js'
+import { volumeArgument } from './volume-option.js'
 
 export function gcCommand(): Command {
   return new Command('gc')
@@ -8,10 +9,7 @@ export function gcCommand(): Command {
     .description(
       'Does at once, and waits for, what a mounted volume does in the background after a deletion.',
     )
-    .argument(
-      '[volume]',
-      'its name, origin or mount point; default: the one around the working directory',
-    )
+    .addArgument(volumeArgument())
     .addHelpText(
       'after',
       `

@@ -9,7 +9,7 @@ import type { VolumeSummary } from '../daemon/control-protocol.js'
 import { volumeForm } from './json-form.js'
 import { printJson, printLine } from './output.js'
 import { duration } from './schedule-options.js'
-import { volumeOption } from './volume-option.js'
+import { volumeArgument, volumeOption } from './volume-option.js'
 
 const timeoutSecDefault = 60
 const timeoutSecMax = 86_400
@@ -46,10 +46,7 @@ function listCommand(): Command {
   return new Command('list')
     .summary('the commands of a volume')
     .description('Shows the commands of a volume, in the words that would set them.')
-    .argument(
-      '[volume]',
-      'its name, origin or mount point; default: the one around the working directory',
-    )
+    .addArgument(volumeArgument())
     .option('--json', 'as JSON, for programs')
     .addHelpText(
       'after',

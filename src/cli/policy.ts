@@ -18,6 +18,7 @@ import {
   type Given,
   type PolicyChange,
 } from './policy-options.js'
+import { volumeArgument } from './volume-option.js'
 
 type KeepFlags = { [Period in KeptPeriod as `keep${Capitalize<Period>}`]?: Given<number> }
 type PolicyFlags = KeepFlags & Omit<PolicyChange, 'keep'> & { clear?: true; json?: true }
@@ -32,10 +33,7 @@ export function policyCommand(): Command {
         'never deleted by a policy. The daemon of a mounted volume keeps to it after each snapshot, at mount and ' +
         'once a day, and not before that: `bygone expire --dry-run` says what it means now.',
     )
-    .argument(
-      '[volume]',
-      'its name, origin or mount point; default: the one around the working directory',
-    )
+    .addArgument(volumeArgument())
     .option('--max <n>', 'at most so many, the newest', count)
   for (const period of keptPeriods) {
     const what =

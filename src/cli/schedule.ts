@@ -9,7 +9,7 @@ import { volumeForm } from './json-form.js'
 import { outputWidth, printJson, printLine, styled } from './output.js'
 import { collected, duration, spread } from './schedule-options.js'
 import { table } from './table.js'
-import { volumeOption } from './volume-option.js'
+import { volumeArgument, volumeOption } from './volume-option.js'
 import { when } from './when.js'
 
 interface AddFlags {
@@ -51,10 +51,7 @@ function listCommand(): Command {
   return new Command('list')
     .summary('the schedules of a volume, when they run next, and how the last run went')
     .description('Shows the schedules of a volume, when they run next, and how the last run went.')
-    .argument(
-      '[volume]',
-      'its name, origin or mount point; default: the one around the working directory',
-    )
+    .addArgument(volumeArgument())
     .option('--json', 'as JSON, for programs')
     .addHelpText(
       'after',

@@ -11,6 +11,7 @@ import { groupAt } from '../daemon/group/group-paths.js'
 import { groupMeant, snapDirOption } from './group-options.js'
 import { groupForm, snapshotsForm } from './json-form.js'
 import { inOneLine, printJson, printLine } from './output.js'
+import { volumeArgument } from './volume-option.js'
 
 interface ShowFlags {
   all?: true
@@ -25,10 +26,7 @@ export function showCommand(): Command {
       'Lists the snapshots in the form of docker-snap-volume; `list` tells more of each. Of a group (--snap-dir, or ' +
         'VOLUME_SNAP is set and no volume is named): those of all its volumes.',
     )
-    .argument(
-      '[volume]',
-      'its name, origin or mount point; default: the one around the working directory',
-    )
+    .addArgument(volumeArgument())
     .addOption(snapDirOption())
     .option('-a, --all', 'also where they are, and how many are kept')
     .option('--json', 'as JSON, for programs: as `list` has it')

@@ -6,15 +6,13 @@ import { timingText } from '../daemon/schedule-edit.js'
 import type { ScheduleReport } from '../daemon/schedule-report.js'
 import type { SpaceReport } from '../daemon/space-watch.js'
 import { inOneLine, printJson, printLine } from './output.js'
+import { volumeArgument } from './volume-option.js'
 
 export function statusCommand(): Command {
   return new Command('status')
     .summary('show how a volume is doing')
     .description('Shows the mount, the store, what was agreed on with the kernel, and counts.')
-    .argument(
-      '[volume]',
-      'its name, origin or mount point; default: the one around the working directory',
-    )
+    .addArgument(volumeArgument())
     .option('--json', 'as JSON, for programs')
     .addHelpText(
       'after',

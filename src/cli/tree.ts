@@ -5,6 +5,7 @@ import { snapshotForm, volumeForm } from './json-form.js'
 import { inOneLine, outputWidth, printJson, printLine } from './output.js'
 import { shortened } from './table.js'
 import { when } from './when.js'
+import { volumeArgument } from './volume-option.js'
 
 export function treeCommand(): Command {
   return new Command('tree')
@@ -12,10 +13,7 @@ export function treeCommand(): Command {
     .description(
       'Draws the snapshots in the order of time, and where the live files are: you are here.',
     )
-    .argument(
-      '[volume]',
-      'its name, origin or mount point; default: the one around the working directory',
-    )
+    .addArgument(volumeArgument())
     .option('--json', 'as JSON, for programs')
     .addHelpText(
       'after',

@@ -4,6 +4,7 @@ import { findVolume } from '../daemon/volume-finder.js'
 import { clearStaleMounts } from '../daemon/stale-mounts.js'
 import { Failure } from '../base/failure.js'
 import { printNote } from './output.js'
+import { volumeArgument } from './volume-option.js'
 
 export function unmountCommand(): Command {
   return new Command('unmount')
@@ -12,10 +13,7 @@ export function unmountCommand(): Command {
     .description(
       'Waits for running work. Exit code 0 means that all is safely in the store and the origin.',
     )
-    .argument(
-      '[volume]',
-      'its name, origin or mount point; default: the one around the working directory',
-    )
+    .addArgument(volumeArgument())
     .option(
       '--force',
       'also if programs use it, or the origin does not answer: what they still do with it fails',

@@ -1,11 +1,15 @@
-import { Option } from 'commander'
+import { Argument, Option } from 'commander'
+
+const which = 'its name, origin or mount point; default: the one around the working directory'
+
+/** Of commands that are about one volume. */
+export function volumeArgument(): Argument {
+  return new Argument('[volume]', which)
+}
 
 /** Of commands whose arguments are snapshots. */
 export function volumeOption(): Option {
-  return new Option(
-    '-V, --volume <volume>',
-    'its name, origin or mount point; default: the one around the working directory',
-  )
+  return new Option('-V, --volume <volume>', which)
 }
 
 export const revHelp = `
