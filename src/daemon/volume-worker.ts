@@ -98,8 +98,7 @@ async function open(
     (pid) => existsSync(`/proc/self/task/${pid}`),
     () => native().signalEventFd(data.wakeFd),
   )
-  // What the guards allow the transport to write is seen there alone.
-  const changes = new ChangeCount(() => transportCounts()['writesServed'] ?? 0)
+  const changes = new ChangeCount()
   const service: VolumeService = new VolumeService({
     inbox,
     post,

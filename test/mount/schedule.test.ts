@@ -185,6 +185,12 @@ describeMount('a schedule', () => {
       await attempt(write('4'))
       expect((await volume.status()).gauges['indexEntriesAdded']).toBe(gauges['indexEntriesAdded'])
       expect(await nextRun()).toBe('snapshot')
+      // The first comes by the daemon's JavaScript, the others are written by the addon alone.
+      await attempt(`handles['l'] = os.open('l', os.O_WRONLY); os.pwrite(handles['l'], b'5', 100)`)
+      expect(await nextRun()).toBe('snapshot')
+      await attempt(`for _ in range(3): os.pwrite(handles['l'], b'6', 100)
+os.close(handles.pop('l'))`)
+      expect(await nextRun()).toBe('snapshot')
       await attempt(`
 os.listdir('.'); os.listdir('.snapshots'); open('l', 'rb').read(); os.stat('l')
 for path in ['@latest/l', '@latest/new']:
