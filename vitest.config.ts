@@ -1,8 +1,39 @@
-import { defineConfig } from 'vitest/config'
+import { defineConfig, type TestProjectConfiguration } from 'vitest/config'
 
-// Tests that mount share the machine's mount table and two cores with real daemons: one file at a
-// time. Their deadlines are inside (TestVolume, Actor); vitest's own are the last resort.
 const minute = 60_000
+
+const mounts = ['test/mount/**/*.test.ts', 'test/fault/**/*.test.ts']
+
+/** Those that look at what the whole machine has, or need most of it. */
+const alone = [
+  'test/mount/{cost,descriptors,lifecycle,load,oracle,races,samba-*}.test.ts',
+  'test/fault/{cli-daemon,fault-points,origin-gone}.test.ts',
+]
+
+/**
+ * Tests that mount share the machine's mount table and two cores with real daemons. Their deadlines are inside
+ * (TestVolume, Actor); vitest's own are the last resort.
+ */
+function mounting(
+  name: string,
+  groupOrder: number,
+  maxWorkers: number,
+  files: { include: string[]; exclude?: string[] },
+): TestProjectConfiguration {
+  return {
+    test: {
+      ...files,
+      name,
+      maxWorkers,
+      pool: 'forks',
+      // With BYGONE_MINUTES the oracle test may run for hours.
+      testTimeout: (10 + Number(process.env['BYGONE_MINUTES'] ?? 0)) * minute,
+      hookTimeout: minute,
+      globalSetup: ['test/support/leftovers.ts'],
+      sequence: { groupOrder },
+    },
+  }
+}
 
 export default defineConfig({
   test: {
@@ -15,19 +46,8 @@ export default defineConfig({
           sequence: { groupOrder: 0 },
         },
       },
-      {
-        test: {
-          name: 'mount',
-          include: ['test/mount/**/*.test.ts', 'test/fault/**/*.test.ts'],
-          fileParallelism: false,
-          pool: 'forks',
-          // With BYGONE_MINUTES the oracle test may run for hours.
-          testTimeout: (10 + Number(process.env['BYGONE_MINUTES'] ?? 0)) * minute,
-          hookTimeout: minute,
-          globalSetup: ['test/support/leftovers.ts'],
-          sequence: { groupOrder: 1 },
-        },
-      },
+      mounting('mount', 1, 2, { include: mounts, exclude: alone }),
+      mounting('mount alone', 2, 1, { include: alone }),
     ],
   },
 })
