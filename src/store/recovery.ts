@@ -66,7 +66,7 @@ export function recover(
   directory: string,
   volumeId: string,
   bootId: string,
-  sessions: Pick<Sessions, 'isKnown' | 'journalSequence'>,
+  sessions: Pick<Sessions, 'isKnown' | 'journalSequence' | 'brokenOffIn'>,
   hasPast: boolean,
   told?: TailKnowledge,
 ): RecoveredVolume {
@@ -92,7 +92,7 @@ export function recover(
       throw missing(journalDirectory, newest.segment + 1)
     }
     const reader = new SegmentReader(disk, fd)
-    const known = told ?? knowledgeOf(state, volumeId, bootId, sessions.journalSequence)
+    const known = told ?? knowledgeOf(state, volumeId, bootId, sessions)
     const tail = (from: JournalPosition): JournalPosition => {
       const start = from.segment === newest.segment ? from : startOf(newest)
       const path = join(journalDirectory, segmentName(newest.segment))
@@ -216,22 +216,24 @@ function missing(journalDirectory: string, segment: number): Error {
   return damagedJournal(join(journalDirectory, segmentName(segment)), 0, 'the segment is missing')
 }
 
-/** What the index's state, and the sessions (`durableSequence`), tell of how the journal was left. */
+/** What the index's state, and the sessions, tell of how the journal was left. */
 export function knowledgeOf(
   state: IndexState | undefined,
   volumeId: string,
   bootId: string,
-  durableSequence: number,
+  sessions: Pick<Sessions, 'journalSequence' | 'brokenOffIn'> | undefined,
 ): TailKnowledge {
-  // It is on the disk before the first record is, and the end of the journal is settled before a recovery removes it.
-  if (state?.volumeId !== volumeId) return { durableSequence, left: 'nothing' }
-  if (state.closed !== undefined && isKept('tail.closed')) {
+  const durableSequence = sessions?.journalSequence ?? 0
+  if (state?.volumeId === volumeId && state.closed !== undefined && isKept('tail.closed')) {
     return {
       durableSequence: Math.max(state.closed.endSequence, durableSequence),
       left: 'nothing',
     }
   }
-  const wasKilled = state.bootId === bootId && isKept('tail.killed')
+  // It is on the disk before the first record is. Somebody may have removed it, with the index.
+  const bootIdThen = state?.volumeId === volumeId ? state.bootId : sessions?.brokenOffIn
+  if (bootIdThen === undefined) return { durableSequence, left: 'nothing' }
+  const wasKilled = bootIdThen === bootId && isKept('tail.killed')
   return { durableSequence, left: wasKilled ? 'cut record' : 'anything' }
 }
 

@@ -110,6 +110,11 @@ export class Sessions {
     return this.#data?.closedAt !== undefined
   }
 
+  /** Of the machine's run in which the last session began that was not closed, if that is so. */
+  get brokenOffIn(): string | undefined {
+    return this.isClosed ? undefined : this.#data?.bootId
+  }
+
   /** The file that a session which lasts keeps touching. */
   get hasAlive(): boolean {
     return this.#disk.stat(join(this.#directory, aliveName)) !== undefined

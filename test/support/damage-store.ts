@@ -10,7 +10,8 @@ export function damageStore(store: string, what: { isTorn: boolean; isIndexLost:
   // The first mount may have got no further than the catalog.
   for (const id of existsSync(volumes) ? readdirSync(volumes) : []) {
     const journal = join(volumes, id, 'journal')
-    const newest = readdirSync(journal).sort().at(-1)
+    const segments = readdirSync(journal).filter((name) => name.endsWith('.seg'))
+    const newest = segments.sort().at(-1)
     if (what.isTorn && newest !== undefined) {
       appendFileSync(join(journal, newest), 'BREC and no more')
     }

@@ -202,7 +202,7 @@ export class StoreCheck {
   ): JournalSummary {
     const { disk, directory, bootId, withData, onFinding, onProgress } = this.#options
     const volumeId = basename(directory)
-    const known = knowledgeOf(state, volumeId, bootId, this.#sessions?.journalSequence ?? 0)
+    const known = knowledgeOf(state, volumeId, bootId, this.#sessions)
     const isOurs = state?.volumeId === volumeId
     return new JournalSurvey({
       disk,
