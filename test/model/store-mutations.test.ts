@@ -31,7 +31,7 @@ const noticedBy: Record<Rule, [Kind, number]> = {
   'segment.all': ['damage', 0],
   'roll.synced': ['crash', 1],
   'roll.noted': ['damage', 16],
-  'roll.sync-descriptor': ['crash', 13],
+  'roll.sync-descriptor': ['crash', 1],
   'record.synced': ['damage', 4],
   'record.touched': ['crash', 5],
   'record.cut-back': ['crash', 1],

@@ -48,7 +48,7 @@ export class KillSubject {
       throw new Error(`killed at pass ${pass} of ${point}`, { cause: error })
     }
     // What a sweep finds to do depends on which snapshots were deleted: that is drawn.
-    const isChance = point.startsWith('sweep.')
+    const isChance = /^(sweep|compaction)\./.test(point)
     if (!faults.hasKilled && !isChance && !faults.passes().has(point)) {
       throw new Error(`${point} was never passed (${this.#stage})`)
     }
@@ -90,7 +90,9 @@ export class KillSubject {
     }
     const story = killStory(++this.#stories, this.#random.below(2 ** 31))
     // A sweep comes by itself, sooner or later; one that is waited for takes a command.
-    const steps = story.filter((step) => step !== 'sweep' || faults.isOf('sweep.'))
+    const steps = story.filter(
+      (step) => step !== 'sweep' || faults.isOf('sweep.') || faults.isOf('compaction.'),
+    )
     if (await this.oracle.runUntilKilled(steps, () => faults.hasKilled)) return
     this.#stage = 'unmounting'
     const { code, stderr } = await this.#volume.bygone('unmount', this.#volume.live)

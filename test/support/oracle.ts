@@ -59,7 +59,8 @@ interface Interrupted {
 }
 
 /** Beside operations. `delete`: a snapshot of some. */
-export type Step = GeneratedOperation | Operation | 'snapshot' | 'delete' | 'sweep'
+export type Step =
+  GeneratedOperation | Operation | 'snapshot' | 'delete' | 'delete oldest' | 'sweep'
 
 export interface OracleOptions {
   seed: number
@@ -206,6 +207,7 @@ export class Oracle {
     for (const step of steps) {
       if (step === 'snapshot') await this.#snapshotUntilKilled(isKilled)
       else if (step === 'delete') await this.#deleteUntilKilled(isKilled)
+      else if (step === 'delete oldest') await this.#deleteUntilKilled(isKilled, true)
       else if (step === 'sweep') await this.#sweepUntilKilled(isKilled)
       else await this.#operateUntilKilled(isDrawn(step) ? step : asGenerated(step), isKilled)
       if (this.#interrupted !== undefined) return true
@@ -344,10 +346,11 @@ export class Oracle {
   }
 
   /** The newest and the oldest are the special ones; some are kept for later. */
-  async #deleteUntilKilled(isKilled: () => boolean): Promise<void> {
+  async #deleteUntilKilled(isKilled: () => boolean, isOldest = false): Promise<void> {
     if (this.#records.length < 4) return
     const middle = this.#records[this.#random.below(this.#records.length)]
-    const record = this.#random.pick([this.#records.at(0), this.#records.at(-1), middle])
+    const any = this.#random.pick([this.#records.at(0), this.#records.at(-1), middle])
+    const record = isOldest ? this.#records.at(0) : any
     if (record === undefined) return
     this.#tell(`delete ${record.name}`)
     try {
