@@ -45,9 +45,9 @@ export function startCommand(): Command {
     .addHelpText(
       'after',
       `
-Variables: VOLUME_DATA (ID:PATH, with commas between them; \\, for a comma in a path), VOLUME_SNAP, SNAP_MAX,
-SNAP_CRON.
-With VOLUME_SNAP set, \`bygone show\` and \`bygone snapshot\` without a volume mean all of them.
+Variables: VOLUME_DATA (ID:PATH, with commas between them; \\, for a comma in a path), VOLUME_SNAP,
+SNAP_MAX, SNAP_CRON. With VOLUME_SNAP set, \`bygone show\`, \`snapshot\` and \`restore\`
+without a volume mean all of them.
 
 Examples:
   bygone start docs:/srv/docs mysql:/var/lib/mysql --snap-dir /srv/snap

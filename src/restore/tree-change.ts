@@ -51,6 +51,7 @@ export class TreeChange {
   readonly #live: TreeSide
   readonly #selection: Path
   readonly #unfinished = new Map<string, Path>()
+  readonly #opened = new Set<string>()
   readonly #problems: RestoreProblem[] = []
   #lastTurnMs = Date.now()
   readonly #isRoot = process.geteuid?.() === 0
@@ -285,9 +286,11 @@ export class TreeChange {
   #openParent(path: Path): void {
     const parent = parentOf(path)
     const key = keyOf(parent)
-    if (path.length <= this.#selection.length || this.#unfinished.has(key)) return
+    if (path.length <= this.#selection.length) return
     this.#unfinished.set(key, parent)
-    if (this.#isRoot) return
+    // Root needs no leave; an owner may give it to himself.
+    if (this.#isRoot || this.#opened.has(key)) return
+    this.#opened.add(key)
     this.#live.with(parent, O.PATH | O.DIRECTORY, (fd) => {
       const mode = permissionsOf(factsOf(fd))
       if ((mode & ownerAll) === ownerAll) return

@@ -1,6 +1,6 @@
 import type { ByteString } from '../base/bytes.js'
 import { FileType } from '../base/attributes.js'
-import { FsError, fsErrorOf } from '../base/errno.js'
+import { FsError, fsErrorOf, isErrno } from '../base/errno.js'
 import type { Native } from '../base/native.js'
 import { O } from '../base/open-flags.js'
 import { attributeDifferences, isDirectory } from './facts.js'
@@ -172,16 +172,30 @@ export class TreeComparison {
 
   #hasOtherData(path: Path, past: Facts, live: Facts): boolean {
     const flags = O.RDONLY | O.NONBLOCK
-    return this.#past.with(path, flags, (from) =>
-      this.#live.with(path, flags, (to) => {
+    return this.#past.with(path, flags, (from) => {
+      const to = this.#openLive(path, flags)
+      if (to === undefined) return true
+      try {
         const changes = dataChanges(
           this.#native,
           { fd: from, size: Number(past.stat.size) },
           { fd: to, size: Number(live.stat.size) },
         )
         return changes.next().done !== true
-      }),
-    )
+      } finally {
+        this.#native.close(to)
+      }
+    })
+  }
+
+  /** Undefined: its owner has taken the right from himself, and must take it back to change it. */
+  #openLive(path: Path, flags: number): number | undefined {
+    try {
+      return this.#live.open(path, flags)
+    } catch (error) {
+      if (isErrno(error, 'EACCES')) return undefined
+      throw error
+    }
   }
 
   #target(side: TreeSide, path: Path): ByteString {

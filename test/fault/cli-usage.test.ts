@@ -152,6 +152,7 @@ test.each([
 
 test.each([
   ...['mount', 'unmount', 'snapshot', 'list', 'show', 'tree', 'status', 'samba'],
+  ...['start', 'restore'],
   ...['tag', 'tag add', 'tag remove', 'tag set', 'memo', 'hold', 'release', 'policy', 'expire'],
   ...['schedule', 'schedule list', 'schedule add', 'schedule remove'],
   ...['hook', 'hook list', 'hook set', 'hook remove', 'daemon'],
