@@ -13,6 +13,9 @@ export interface Route {
   readonly name: ByteString
 }
 
+/** Instead of the number of a place. */
+const inRetired = -1
+
 /**
  * Finds where in the origin an object of a snapshot is now.
  *
@@ -71,26 +74,41 @@ export class Locator {
     return this.#byLocation(route.object)
   }
 
-  /** `tried`: objects that were looked for on the way here. A damaged store may send us in circles. */
-  #byLocation(object: ObjectId, tried = new Set<ObjectId>()): OriginNode | undefined {
-    if (tried.has(object)) return undefined
-    tried.add(object)
+  /**
+   * `tried`: objects that were looked for on the way here, and at which of their places they were; undefined: at none,
+   * or it is not known yet. A damaged store may send us in circles.
+   */
+  #byLocation(
+    object: ObjectId,
+    tried = new Map<ObjectId, number | undefined>(),
+  ): OriginNode | undefined {
+    const foundAt = tried.get(object)
+    if (foundAt === undefined && tried.has(object)) return undefined
+    tried.set(object, foundAt)
     const location = this.#store.location(object)
     if (location === undefined) return undefined
     if (location.isRetired) {
       const retired = this.#at(this.#origin.retired, this.#origin.retiredName(object), object)
-      if (retired !== undefined) return retired
+      if (retired !== undefined) {
+        tried.set(object, inRetired)
+        return retired
+      }
     }
-    for (const place of location.places) {
+    for (const [at, place] of location.places.entries()) {
+      // Two places of one object may have directories in common: each is looked for once, or the search grows with
+      // every level.
+      if (foundAt !== undefined && foundAt !== at) continue
       const directory = this.#directory(place.parent, tried)
       const node = directory && this.#at(directory, place.name, object)
-      if (node !== undefined) return node
+      if (node === undefined) continue
+      tried.set(object, at)
+      return node
     }
     return undefined
   }
 
   /** Every directory above a located object is the root or has a location itself. */
-  #directory(object: ObjectId, tried: Set<ObjectId>): OriginNode | undefined {
+  #directory(object: ObjectId, tried: Map<ObjectId, number | undefined>): OriginNode | undefined {
     const known = this.#origin.known(object)
     if (known?.type === FileType.directory && (known.hasPlace || known.heldFd >= 0)) return known
     return this.#byLocation(object, tried)

@@ -2,8 +2,10 @@ import { readdirSync, readFileSync, renameSync, rmSync, writeFileSync } from 'no
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
 import { checkReport } from '../support/check-report.js'
+import { Faults } from '../support/faults.js'
 import { describeMount } from '../support/requirements.js'
 import { TestVolume } from '../support/test-volume.js'
+import { differencesOf } from '../support/tree.js'
 
 // `bygone check` by the command line, on volumes that were mounted for real. What it finds in which damage is
 // tested in store-damage.test.ts.
@@ -156,5 +158,35 @@ describeMount('bygone check', () => {
     await volume.mount()
     await volume.unmount()
     expect(await seen()).toEqual(expected)
+  })
+
+  test('finds what a kill has left on its way from one place to the other', async () => {
+    const volume = new TestVolume({ chunkSize: '4K' })
+    await volume.mount()
+    const { live } = volume
+    const made = `for name in ('top/from/moved', 'top/to/replaced'):
+    os.makedirs(given['live'] + '/' + name)`
+    expect((await volume.actor.python(made, { live })).errno).toBeUndefined()
+    const name = await volume.snapshot()
+    const before = await volume.actor.fingerprint(volume.snapshotPath(name), [])
+    // So that all that stands above has a place of its own in the index.
+    const renamed = `os.rename(given['live'] + '/top', given['live'] + '/renamed')`
+    expect((await volume.actor.python(renamed, { live })).errno).toBeUndefined()
+    await volume.unmount()
+    const faults = new Faults(volume.directory, 'retire.exchanged=kill@1')
+    volume.variables = faults.variables
+    await volume.mount()
+    const move = `os.rename(given['live'] + '/renamed/from/moved', given['live'] + '/renamed/to/replaced')`
+    expect((await volume.actor.python(move, { live })).errno).toBeDefined()
+    expect(faults.hasKilled).toBe(true)
+    await volume.hasDied()
+    volume.variables = {}
+    await volume.mount()
+    await volume.unmount()
+    expect((await checkReport(volume, '--data')).report).toMatchObject({ files: [], store: [] })
+    await volume.mount()
+    // Nothing is known yet of what is there.
+    const after = await volume.newActor().fingerprint(volume.snapshotPath(name), [])
+    expect(differencesOf(after, before)).toEqual([])
   })
 })
