@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs'
 export interface Clock {
   /** Milliseconds since 1970. It may step, forward and back. */
   now(): number
-  /** Calls once when the clock shows `atMs` or later, however it got there; soon after, not just then. Returns how to call it off. */
+  /** Calls once when the clock shows `atMs` or later, however it got there; soon after, not just then. Returns how to call it off. Keeps no process alive. */
   alarm(atMs: number, onTime: () => void): () => void
 }
 
@@ -17,13 +17,13 @@ class SystemClock implements Clock {
   }
 
   alarm(atMs: number, onTime: () => void): () => void {
-    let timer: NodeJS.Timeout | undefined
+    const sleep = (leftMs: number) => setTimeout(look, Math.min(leftMs, sleepMsMax)).unref()
     const look = () => {
       const leftMs = atMs - Date.now()
       if (leftMs <= 0) onTime()
-      else timer = setTimeout(look, Math.min(leftMs, sleepMsMax))
+      else timer = sleep(leftMs)
     }
-    timer = setTimeout(look, Math.min(Math.max(atMs - Date.now(), 0), sleepMsMax))
+    let timer = sleep(Math.max(atMs - Date.now(), 0))
     return () => {
       clearTimeout(timer)
     }
@@ -55,7 +55,7 @@ class ToldClock implements Clock {
       if (this.now() < atMs) return
       clearInterval(timer)
       onTime()
-    }, lookMs)
+    }, lookMs).unref()
     return () => {
       clearInterval(timer)
     }

@@ -5,7 +5,7 @@ import { Fallocate, Seek } from '../base/open-flags.js'
 const pieceBytes = 1 << 20
 const blockBytes = 4096
 
-/** A change that brings a file nearer to another: all of them in turn make it equal, holes included. */
+/** A change that brings a file nearer to another: all of them in turn make it equal, and leave it no data where that has holes. */
 export type DataChange =
   | { kind: 'write'; offset: number; bytes: Buffer }
   | { kind: 'punch'; offset: number; length: number }
@@ -58,7 +58,24 @@ export function makeDataChange(native: Native, fd: number, change: DataChange): 
   }
 }
 
-/** The runs of blocks that are other ones, or are not allocated. */
+/**
+ * Whether it changes what is read. A file system may make data of a hole that it has set blocks aside for, at any
+ * time: that alone is no difference.
+ */
+export function changesContent(native: Native, fd: number, change: DataChange): boolean {
+  if (change.kind !== 'punch') return true
+  const buffer = Buffer.allocUnsafe(Math.min(change.length, pieceBytes))
+  for (let done = 0; done < change.length;) {
+    const part = buffer.subarray(0, Math.min(buffer.length, change.length - done))
+    const got = checked(native.readAt(fd, part, change.offset + done), 'read the live file')
+    if (got === 0) return false
+    if (!part.subarray(0, got).equals(Buffer.alloc(got))) return true
+    done += got
+  }
+  return false
+}
+
+/** The runs of blocks that are other ones. */
 function* pieceChanges(
   native: Native,
   past: Buffer,
@@ -69,11 +86,10 @@ function* pieceChanges(
   const length = Math.max(Math.min(past.length, to.size - offset), 0)
   const live = buffer.subarray(0, length)
   const got = length === 0 ? 0 : checked(native.readAt(to.fd, live, offset), 'read the live file')
-  const isAllocated = got > 0 && next(native, to.fd, offset, Seek.hole, to.size) >= offset + got
-  if (isAllocated && got === past.length && past.equals(live)) return
+  if (got === past.length && past.equals(live)) return
   let start = -1
   for (let at = 0; at <= past.length; at += blockBytes) {
-    const isDifferent = at < past.length && !isSameBlock(past, live, got, at, isAllocated)
+    const isDifferent = at < past.length && !isSameBlock(past, live, got, at)
     if (isDifferent && start < 0) start = at
     if (isDifferent || start < 0) continue
     yield {
@@ -86,22 +102,10 @@ function* pieceChanges(
   if (start >= 0) yield { kind: 'write', offset: offset + start, bytes: past.subarray(start) }
 }
 
-/** Where not all is allocated, zeros may be a hole there and none here. */
-function isSameBlock(
-  past: Buffer,
-  live: Buffer,
-  liveBytes: number,
-  at: number,
-  isAllocated: boolean,
-): boolean {
+function isSameBlock(past: Buffer, live: Buffer, liveBytes: number, at: number): boolean {
   const end = Math.min(at + blockBytes, past.length)
-  if (end > liveBytes) return false
-  const block = past.subarray(at, end)
-  if (!block.equals(live.subarray(at, end))) return false
-  return isAllocated || !block.equals(zeros.subarray(0, block.length))
+  return end <= liveBytes && past.subarray(at, end).equals(live.subarray(at, end))
 }
-
-const zeros = Buffer.alloc(blockBytes)
 
 /** The next data or hole from `offset` on, `end` at most. */
 function next(native: Native, fd: number, offset: number, whence: number, end: number): number {

@@ -5,7 +5,7 @@ import type { Native } from '../base/native.js'
 import { O } from '../base/open-flags.js'
 import { attributeDifferences, isDirectory } from './facts.js'
 import type { AttributeName, Facts } from './facts.js'
-import { dataChanges } from './file-data.js'
+import { changesContent, dataChanges } from './file-data.js'
 import { LinkGroups } from './link-groups.js'
 import type { RestorePlan } from './restore-plan.js'
 import type { Path, TreeSide } from './tree-side.js'
@@ -181,7 +181,8 @@ export class TreeComparison {
           { fd: from, size: Number(past.stat.size) },
           { fd: to, size: Number(live.stat.size) },
         )
-        return changes.next().done !== true
+        for (const change of changes) if (changesContent(this.#native, to, change)) return true
+        return false
       } finally {
         this.#native.close(to)
       }

@@ -46,10 +46,6 @@ export class CrashedVolume {
     writeFileSync(join(this.journal, name), bytes)
   }
 
-  loseIndex(): void {
-    rmSync(this.index, { recursive: true })
-  }
-
   /** The index without its state, which says what the journal must have. */
   loseIndexData(): void {
     rmSync(join(this.index, 'data.mdb'), { force: true })
