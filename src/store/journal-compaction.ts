@@ -1,8 +1,7 @@
 import { faultPoint } from '../base/fault-point.js'
-import type { ObjectId } from '../base/ids.js'
 import { isKept } from '../base/rules.js'
 import type { Disk } from './disk.js'
-import type { RecordLiveness, RecordWorth } from './record-liveness.js'
+import type { RecordLiveness } from './record-liveness.js'
 import { RecordScan } from './record-scan.js'
 import { comesAfter, freedRecordHeader, recordHeaderBytes } from './record.js'
 import { segmentHeaderBytes, type SegmentHeader } from './segment.js'
@@ -18,7 +17,7 @@ const runsMax = 128
 const windowBytes = 16 << 10
 
 /** Records that follow one another and that nobody needs. */
-interface Run extends Pick<RecordWorth, 'forgets' | 'forgotten'> {
+interface Run {
   start: number
   end: number
   /** Of its first record and its last. */
@@ -44,8 +43,8 @@ export interface CompactionOptions {
   readonly segments: readonly number[]
   /** For the one who asks to write to, and to close. */
   readonly openSegment: (segment: number) => { fd: number; header: SegmentHeader }
-  /** Brings what was committed to the disk, then takes entries from the index. */
-  readonly forget: (keys: readonly Buffer[]) => void
+  /** Brings what was committed to the disk. */
+  readonly sync: () => void
 }
 
 /**
@@ -60,8 +59,6 @@ export class JournalCompaction {
   #run: Run | undefined
   /** Those of the open segment that are complete, and not freed yet. */
   #runs: Run[] = []
-  /** Of which records are in these, or were in ones that are not freed for good yet. */
-  readonly #inFlight = new Set<ObjectId>()
   #recordsFreed = 0
   #bytesFreed = 0
 
@@ -106,44 +103,30 @@ export class JournalCompaction {
     const body = isNext ? scan.readBody() : undefined
     if (body === undefined) {
       // Damage is for `check`; what lies behind it stays too.
-      this.#options.liveness.keepUnread()
       this.#closeSegment()
       return
     }
     const { kind, bodyBytes, sequence } = scan.header
-    const worth =
+    const isNeeded =
       kind === 'change'
-        ? this.#options.liveness.judge(reader.window, body, body + bodyBytes)
-        : { isNeeded: kind === 'lost', forgets: [], forgotten: [] }
-    // A later one must not be lost to a crash while an earlier one is still there.
-    const isTooSoon = worth.forgets.some((object) => this.#inFlight.has(object))
+        ? this.#options.liveness.isNeeded(reader.window, body, body + bodyBytes)
+        : kind === 'lost'
     const canBegin = this.#run !== undefined || isInOneSector(scan.offset)
-    if (worth.isNeeded || isTooSoon || !canBegin) this.#keep(worth)
-    else this.#add(scan, open.sequence + 1, worth)
+    if (isNeeded || !canBegin) this.#endRun()
+    else this.#add(scan, open.sequence + 1)
     open.sequence = sequence
     scan.next()
   }
 
-  #keep(worth: RecordWorth): void {
-    this.#endRun()
-    this.#options.liveness.keep(worth)
-  }
-
-  #add(scan: RecordScan, first: number, { forgets, forgotten }: RecordWorth): void {
+  #add(scan: RecordScan, first: number): void {
     const { offset: start } = scan
-    const run = (this.#run ??= {
-      ...{ start, end: start, first, last: 0, records: 0, bytes: 0 },
-      ...{ forgets: [], forgotten: [] },
-    })
+    const run = (this.#run ??= { start, end: start, first, last: 0, records: 0, bytes: 0 })
     run.end = scan.recordEnd
     run.last = scan.header.sequence
     // One that was freed before is not freed again.
-    if (scan.header.kind !== 'freed') {
-      run.records++
-      run.bytes += recordHeaderBytes + scan.header.bodyBytes
-    }
-    run.forgets.push(...forgets)
-    run.forgotten.push(...forgotten)
+    if (scan.header.kind === 'freed') return
+    run.records++
+    run.bytes += recordHeaderBytes + scan.header.bodyBytes
   }
 
   #endRun(): void {
@@ -151,12 +134,8 @@ export class JournalCompaction {
     this.#run = undefined
     if (run === undefined || run.records === 0) return
     const { start, end } = holeOf(run)
-    if (end <= start) {
-      this.#options.liveness.keep(run)
-      return
-    }
+    if (end <= start) return
     this.#runs.push(run)
-    for (const object of run.forgotten) this.#inFlight.add(object)
     if (this.#runs.length === runsMax) this.#free()
   }
 
@@ -167,12 +146,13 @@ export class JournalCompaction {
   }
 
   #free(): void {
-    const { disk, liveness, forget } = this.#options
+    const { disk, sync } = this.#options
     const runs = this.#runs.splice(0)
     if (runs.length === 0 || this.#open === undefined) return
     const { fd, header } = this.#open
     faultPoint('compaction.begun')
-    forget(runs.flatMap((run) => liveness.stillForgotten(run.forgets)))
+    // Nothing is given up in favour of what a crash may take.
+    sync()
     for (const { start, end, first, last } of runs) {
       disk.write(fd, freedRecordHeader(header.seed, first, last, end - start), start)
     }
@@ -186,7 +166,6 @@ export class JournalCompaction {
       this.#recordsFreed += run.records
       this.#bytesFreed += Math.min(run.bytes, end - start)
     }
-    this.#inFlight.clear()
     faultPoint('compaction.punched')
   }
 }

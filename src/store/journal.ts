@@ -7,9 +7,10 @@ import type { Change } from './change.js'
 import { joined, type DeadRun } from './dead-runs.js'
 import type { Disk } from './disk.js'
 import { isFull } from './durable-file.js'
-import { JournalCompaction, type CompactionOptions } from './journal-compaction.js'
+import { JournalCompaction } from './journal-compaction.js'
 import type { JournalFiles } from './journal-files.js'
 import type { JournalReserve } from './journal-reserve.js'
+import type { RecordLiveness } from './record-liveness.js'
 import { recordHeaderBytes, sealRecord } from './record.js'
 import { requestErrorOf } from './request-error.js'
 import { segmentBytesMax, segmentHeaderBytes, type MakeFile } from './segment.js'
@@ -207,10 +208,13 @@ export class Journal {
    * What gives back the space of records that nobody needs. In the newest segment there are none to be given back: a
    * new one is begun, if there is room for it and enough in this one.
    */
-  compaction(parts: Pick<CompactionOptions, 'liveness' | 'forget'>): JournalCompaction {
+  compaction(liveness: RecordLiveness): JournalCompaction {
     if (this.#offset * segmentShareMin > this.#segmentBytesMax) this.#tryRoll()
     return new JournalCompaction({
-      ...parts,
+      liveness,
+      sync: () => {
+        this.sync()
+      },
       disk: this.#disk,
       segments: Array.from({ length: this.segment - 1 }, (_, at) => at + 1),
       openSegment: (segment) => this.#files.openAgain(segment),

@@ -34,7 +34,24 @@ export class NeededElements {
     if (this.#elements.isForgotten(object)) return false
     const label = labelOfKey(key, key.length)
     const lower = Math.max(this.#labelBelow(key, label), this.#bornAfter(object, label))
-    return this.#live.isNeeded(lower, label)
+    return this.#live.isNeeded(lower, Math.min(label, this.#knownUpTo(key, object, label)))
+  }
+
+  /**
+   * What changes a file's bytes or a directory's names changes its attributes, so a snapshot that needs these has
+   * attributes of the time before too: where there are none, with a label at or below, the object was not known
+   * then, and what told so may be freed. Of what was changed unseen nothing follows.
+   */
+  #knownUpTo(key: Buffer, object: ObjectId, label: number): number {
+    if (key[0] === Table.attributes || this.#elements.drifts(object).length > 0) return label
+    const below = Buffer.alloc(objectPrefixBytes + labelBytes)
+    below.writeUInt32BE(label, writeObjectPrefix(below, 0, Table.attributes, object))
+    const cursor = this.#index.seekBackward(below)
+    const isOfIt =
+      !cursor.isAtEnd &&
+      cursor.key.length === below.length &&
+      cursor.key.compare(below, 0, objectPrefixBytes, 0, objectPrefixBytes) === 0
+    return isOfIt ? labelOfKey(cursor.key, cursor.key.length) : 0
   }
 
   /** Of the next lower element of the same address; 0: there is none. */

@@ -109,14 +109,7 @@ export class StoreSweep {
       this.#unused.bytes = 0
     }
     this.#indexPending()
-    this.#compaction ??= this.#journal.compaction({
-      liveness: this.#liveness,
-      forget: (keys) => {
-        // Nothing is given up in favour of what a crash may take.
-        this.#journal.sync()
-        this.#remove(keys)
-      },
-    })
+    this.#compaction ??= this.#journal.compaction(this.#liveness)
     return this.#compaction.step(recordsMax)
   }
 

@@ -80,12 +80,14 @@ describeMount('kill -9 of the daemon', () => {
         const isIndexOpened = point === 'recovery.index.opened'
         // A kill before may have come when there was none.
         if (isIndexOpened) await subject.live()
+        // There is something to recover from only if the life before was cut off.
+        else if (point.startsWith('recovery.')) await subject.dieAt('retire.moved', 2)
         const isIndexLost = isIndexRemoved || (!isIndexOpened && random.isLikely(0.2))
         subject.damage({ isTorn: random.isLikely(0.5), isIndexLost })
         const pass = random.between(1, passesOfLater.get(point) ?? 1)
         const stage = await subject.dieAt(point, pass)
-        // What was killed while it recovered begins anew, and is killed again.
-        if (stage === 'mounting') await subject.dieAt(point, 1)
+        // What was killed while it recovered begins anew, and is killed again; of batches that was the last, perhaps.
+        if (stage === 'mounting' && point !== 'recovery.batch') await subject.dieAt(point, 1)
       }
       await subject.end()
     })
