@@ -1,3 +1,4 @@
+import { isErrno } from '../../base/errno.js'
 import { join } from 'node:path'
 import { Failure } from '../../base/failure.js'
 import { crc32cOf } from '../checksum.js'
@@ -276,9 +277,22 @@ export class JournalSurvey {
     }
     const table = window[keyStart] ?? 0
     if (hasLabels(table)) this.#lost.noteLabel(labelOfKey(window, valueStart))
+    if (table === Table.chunks && scan.header.dataBytes === 0) {
+      this.#noteElsewhere(window.subarray(valueStart, crcAt))
+    }
     if (table === Table.attributes && crcAt - valueStart >= 100) {
       const sec = window.readDoubleLE(valueStart + 72)
       this.#lost.noteCtime({ sec, nsec: window.readUInt32LE(valueStart + 96) })
+    }
+  }
+
+  #noteElsewhere(chunk: Buffer): void {
+    try {
+      const { segment, dataOffset, dataBytes } = readChunkValue(chunk, chunk.length)
+      if (dataBytes > 0) this.#options.places.addElsewhere(segment, dataOffset)
+    } catch (error) {
+      // Makes no sense: whoever needs it is told.
+      if (!isErrno(error, 'EIO')) throw error
     }
   }
 

@@ -20,6 +20,9 @@ export class ReadablePlaces {
   /** By segment, ascending. What is there nobody could tell without asking for it. */
   readonly #doubtful = new Map<number, Range[]>()
 
+  /** Named by records that do not hold them, as a repair writes: by segment, where they start. */
+  readonly #elsewhere = new Map<number, Set<number>>()
+
   constructor(disk: Disk, journalDirectory: string) {
     this.#disk = disk
     this.#journalDirectory = journalDirectory
@@ -37,6 +40,13 @@ export class ReadablePlaces {
     append(this.#doubtful, segment, start, end)
   }
 
+  /** A run that a record names and does not hold itself: what lies there now may be something else. */
+  addElsewhere(segment: number, start: number): void {
+    const starts = this.#elsewhere.get(segment)
+    if (starts === undefined) this.#elsewhere.set(segment, new Set([start]))
+    else starts.add(start)
+  }
+
   isReadable(place: ChunkPlace): boolean {
     const { segment, dataOffset: start, dataBytes } = place
     if (dataBytes === 0) return true
@@ -45,7 +55,10 @@ export class ReadablePlaces {
     if (size === undefined || end > size || overlaps(this.#bad.get(segment), start, end)) {
       return false
     }
-    return !overlaps(this.#doubtful.get(segment), start, end) || this.#isRight(place)
+    const isInDoubt =
+      overlaps(this.#doubtful.get(segment), start, end) ||
+      this.#elsewhere.get(segment)?.has(start) === true
+    return !isInDoubt || this.#isRight(place)
   }
 
   #isRight({ segment, dataOffset, dataBytes, crc }: ChunkPlace): boolean {
