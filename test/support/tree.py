@@ -29,8 +29,12 @@ def data_ranges(fd, size):
 def content(fd, size):
     """Pieces (offset, bytes) that together hold every byte of the file that is not zero."""
     ranges = [(0, size)] if size <= READ_WHOLE_MAX else data_ranges(fd, size)
+    done = 0
     for start, end in ranges:
-        start -= start % BLOCK
+        # The blocks of the file system may be smaller.
+        start = max(start - start % BLOCK, done)
+        end = min(-(-end // BLOCK) * BLOCK, size)
+        done = max(done, end)
         while start < end:
             piece = os.pread(fd, min(1 << 20, end - start), start)
             if not piece:
