@@ -15,16 +15,30 @@ import { checkedPayloadBytes } from './element-values.js'
 import type { LiveLabels } from './live-labels.js'
 import type { VolumeElements } from './volume-elements.js'
 
+/**
+ * Elements of an object up to the label are of a file that was removed for good; its inode number may be in use
+ * again. 0: of none.
+ */
+export type ForgottenUpTo = (object: ObjectId) => number
+
 /** Tells which elements of an index a snapshot still needs: a sweep may have taken others away. */
 export class NeededElements {
   readonly #index: ElementIndex
   readonly #elements: VolumeElements
   readonly #live: LiveLabels
+  readonly #forgottenUpTo: ForgottenUpTo
 
-  constructor(index: ElementIndex, elements: VolumeElements, live: LiveLabels) {
+  /** `forgottenUpTo`: without it such elements may count as needed. */
+  constructor(
+    index: ElementIndex,
+    elements: VolumeElements,
+    live: LiveLabels,
+    forgottenUpTo: ForgottenUpTo = () => 0,
+  ) {
     this.#index = index
     this.#elements = elements
     this.#live = live
+    this.#forgottenUpTo = forgottenUpTo
   }
 
   has(key: Buffer): boolean {
@@ -33,6 +47,7 @@ export class NeededElements {
     // It was removed for good, and with it all that was known of it.
     if (this.#elements.isForgotten(object)) return false
     const label = labelOfKey(key, key.length)
+    if (label <= this.#forgottenUpTo(object)) return false
     const lower = Math.max(this.#labelBelow(key, label), this.#bornAfter(object, label))
     return this.#live.isNeeded(lower, Math.min(label, this.#knownUpTo(key, object, label)))
   }

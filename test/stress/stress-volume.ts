@@ -1,6 +1,7 @@
 import { join } from 'node:path'
 import { faultPoints } from '../../src/base/fault-points.js'
 import type { Actor } from '../support/actor.js'
+import { checkReport } from '../support/check-report.js'
 import { damageStore } from '../support/damage-store.js'
 import { Faults } from '../support/faults.js'
 import { Mismatch, Oracle, type Step, type VolumeUnderTest } from '../support/oracle.js'
@@ -78,7 +79,7 @@ export class StressVolume {
     if (faults.hasKilled) this.pointsKilledAt.add(plan.split('=')[0] ?? '')
   }
 
-  /** A last life without any kill; compares every snapshot once more. */
+  /** A last life without any kill; compares every snapshot once more. Nothing is amiss with what is kept. */
   async end(): Promise<void> {
     await this.#live(new Faults(this.#volume.directory, ''), false)
     await this.#volume.mount()
@@ -86,6 +87,15 @@ export class StressVolume {
     await this.#crew.reread()
     await this.#volume.unmount()
     this.#count()
+    const { report } = await checkReport(this.#volume, '--data')
+    const damages = report.store.filter(({ severity }) => severity === 'damage')
+    // What was changed behind the volume's back is lost to snapshots of before.
+    const losses = report.files.filter(({ path }) => !path.startsWith(this.#crew.drifting))
+    if (damages.length + losses.length + report.unchecked.length > 0) {
+      throw new Mismatch(
+        `bygone check: ${JSON.stringify({ damages, losses, unchecked: report.unchecked })}`,
+      )
+    }
     await this.#volume.destroy()
   }
 

@@ -36,6 +36,8 @@ interface Look {
  * says when it was written, so every snapshot can be judged, whatever went on around its cut.
  */
 export class StampedCrew {
+  /** What the names of files begin with that `drift` changes, below the root of the volume. */
+  readonly drifting = 'drift/'
   /** Operations, bytes of snapshots that were compared, snapshots that were taken and deleted. */
   readonly counts = { operations: 0, bytes: 0, snapshots: 0, deleted: 0 }
   readonly #volume: TestVolume

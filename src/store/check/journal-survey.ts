@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { Failure } from '../../base/failure.js'
 import { crc32cOf } from '../checksum.js'
 import type { Disk } from '../disk.js'
-import { hasLabels, labelOfKey, Table } from '../element-keys.js'
-import { checksumBytes, readChunkValue } from '../element-values.js'
+import { hasLabels, labelOfKey, Table, objectOfKey } from '../element-keys.js'
+import { checksumBytes, readChunkValue, isNowhere, readLocationValue } from '../element-values.js'
 import type { JournalPosition } from '../journal.js'
 import { findTail, type TailKnowledge } from '../journal-tail.js'
 import { endOfPut, putHeaderBytes, valueStartOfPut } from '../puts.js'
@@ -15,6 +15,7 @@ import { segmentName, segmentNumbers, type SegmentHeader } from '../segment.js'
 import { SegmentReader } from '../segment-reader.js'
 import type { OnFinding, OnProgress, StoreFinding } from './finding.js'
 import { LostStretches, type LostStretch } from './lost-stretches.js'
+import type { ForgottenObjects } from './forgotten-objects.js'
 import type { PutBatch } from './put-batch.js'
 import type { ReadablePlaces } from './readable-places.js'
 
@@ -35,6 +36,7 @@ export interface JournalSurveyOptions {
   readonly batch: PutBatch
   /** Gets the puts of chunks whose bytes are not right, if they are read. */
   readonly badChunks: PutBatch
+  readonly forgotten: ForgottenObjects
   readonly places: ReadablePlaces
   /** When all up to there is in the batch's index, `onCheckpoint` is called, once. */
   readonly checkpoint: JournalPosition | undefined
@@ -280,6 +282,9 @@ export class JournalSurvey {
     if (table === Table.chunks && scan.header.dataBytes === 0) {
       this.#noteElsewhere(window.subarray(valueStart, crcAt))
     }
+    if (table === Table.locations && isForgetting(window.subarray(valueStart, crcAt))) {
+      this.#options.forgotten.add(objectOfKey(window, keyStart), this.#lost.label)
+    }
     if (table === Table.attributes && crcAt - valueStart >= 100) {
       const sec = window.readDoubleLE(valueStart + 72)
       this.#lost.noteCtime({ sec, nsec: window.readUInt32LE(valueStart + 96) })
@@ -387,4 +392,14 @@ function hasRecord(reader: SegmentReader, seed: number): boolean {
   if (reader.sizeBytes < segmentHeaderBytes + recordHeaderBytes) return false
   const scan = new RecordScan(reader, seed, segmentHeaderBytes)
   return scan.readHeader() !== 'bad' || scan.findNext()
+}
+
+function isForgetting(location: Buffer): boolean {
+  try {
+    return isNowhere(readLocationValue(location, location.length))
+  } catch (error) {
+    // Makes no sense: whoever needs it is told.
+    if (!isErrno(error, 'EIO')) throw error
+    return false
+  }
 }

@@ -31,6 +31,7 @@ import {
   keyOfPut,
   type IndexComparison,
 } from './index-comparison.js'
+import { ForgottenObjects } from './forgotten-objects.js'
 import { NeededElements } from '../needed-elements.js'
 import type { LostStretch } from './lost-stretches.js'
 import { lostTimes, type LostTime } from './lost-times.js'
@@ -83,6 +84,8 @@ export class StoreCheck {
   readonly #shownAs: string
   readonly #sessions: Sessions | undefined
   readonly #needed: NeededElements
+  readonly #forgottenIndex: ElementIndex
+  readonly #forgotten: ForgottenObjects
   /** Chunk elements whose bytes in the journal are not right. */
   readonly #badChunks: ElementIndex
   readonly #indexDirectory: string
@@ -100,7 +103,11 @@ export class StoreCheck {
     const pending = new PendingPuts()
     this.elements = new VolumeElements(new ElementLookup(this.index, pending), pending)
     const live = new LiveLabels(snapshots.map(({ label }) => label))
-    this.#needed = new NeededElements(this.index, this.elements, live)
+    this.#forgottenIndex = openScratch(disk, join(scratchDirectory, 'forgotten'))
+    this.#forgotten = new ForgottenObjects(this.#forgottenIndex)
+    this.#needed = new NeededElements(this.index, this.elements, live, (object) =>
+      this.#forgotten.upTo(object),
+    )
 
     this.#sessions = this.#openSessions()
     const state = readIndexState(disk, this.#indexDirectory)
@@ -146,6 +153,7 @@ export class StoreCheck {
     this.index.close()
     this.kept.close()
     this.#badChunks.close()
+    this.#forgottenIndex.close()
   }
 
   /** Of what the index lacks only that counts which a snapshot needs. */
@@ -222,6 +230,7 @@ export class StoreCheck {
       ),
       batch: new PutBatch(this.index),
       badChunks: new PutBatch(this.#badChunks),
+      forgotten: this.#forgotten,
       places: this.places,
       checkpoint,
       onCheckpoint,
