@@ -1,23 +1,11 @@
-import { Command, InvalidArgumentError, Option } from 'commander'
+import { Command, InvalidArgumentError } from 'commander'
 import { resolve } from 'node:path'
 import { Failure } from '../base/failure.js'
 import { native } from '../base/native.js'
-import { durabilities, transports } from '../daemon/mount-order.js'
-import type { Durability, Transport } from '../daemon/mount-order.js'
 import { serviceManagerOf } from '../daemon/service-manager.js'
-import type { LowWaterMark } from '../daemon/space.js'
 import { serveStore } from '../daemon/store-service.js'
-import { parseLowWater } from './low-water.js'
+import { addMountFlags, mountManner, type MountFlags } from './mount-flags.js'
 import { printNote } from './output.js'
-
-interface DaemonFlags {
-  transport: Transport
-  durability: Durability
-  allowOther?: true
-  suid?: true
-  dev?: true
-  lowWater?: LowWaterMark
-}
 
 interface NamedVolume {
   name: string
@@ -25,7 +13,7 @@ interface NamedVolume {
 }
 
 export function daemonCommand(): Command {
-  return new Command('daemon')
+  const command = new Command('daemon')
     .summary('mount and serve volumes in the foreground, for systemd and containers')
     .description(
       'Mounts the volumes of the store PATH, or the one volume whose origin PATH is, and serves them until ' +
@@ -40,20 +28,7 @@ export function daemonCommand(): Command {
         'themselves',
       namedVolume,
     )
-    .addOption(
-      new Option('--transport <kind>', 'how to talk to the kernel')
-        .choices(transports)
-        .default('native'),
-    )
-    .addOption(
-      new Option('--durability <kind>', 'strict: the past is on the disk before each change')
-        .choices(durabilities)
-        .default('ordered'),
-    )
-    .option('--allow-other', 'let other users in (root always does; see /etc/fuse.conf)')
-    .option('--suid', 'let set-user-ID programs work (root only)')
-    .option('--dev', 'let device files work (root only)')
-    .option('--low-water <size>', 'as of `bygone mount`', parseLowWater)
+  return addMountFlags(command)
     .addHelpText(
       'after',
       `
@@ -66,17 +41,9 @@ Examples:
     .action(daemon)
 }
 
-async function daemon(path: string, volumes: NamedVolume[], flags: DaemonFlags): Promise<void> {
+async function daemon(path: string, volumes: NamedVolume[], flags: MountFlags): Promise<void> {
   const manager = serviceManagerOf(process.env, native())
-  const how = {
-    transport: flags.transport,
-    durability: flags.durability,
-    allowOther: flags.allowOther === true,
-    allowSuid: flags.suid === true,
-    allowDev: flags.dev === true,
-    lowWater: flags.lowWater,
-  }
-  const request = { path: resolve(path), volumes, how }
+  const request = { path: resolve(path), volumes, how: mountManner(flags) }
   // Nothing of the caller's is to be kept in use.
   process.chdir('/')
   const isClean = await serveStore(native(), request, manager, printNote)

@@ -1,30 +1,21 @@
-import { Command, Option } from 'commander'
+import { Command } from 'commander'
 import { Failure } from '../base/failure.js'
 import { native } from '../base/native.js'
 import { requestMount } from '../daemon/mount-request.js'
 import type { MountRequest } from '../daemon/mount-request.js'
-import { durabilities, transports } from '../daemon/mount-order.js'
-import type { Durability, Transport } from '../daemon/mount-order.js'
-import type { LowWaterMark } from '../daemon/space.js'
 import { parseChunkSize } from './chunk-size.js'
-import { parseLowWater } from './low-water.js'
+import { addMountFlags, mountManner, type MountFlags } from './mount-flags.js'
 import { printNote } from './output.js'
 
-interface MountFlags {
+interface Flags extends MountFlags {
   store?: string
   name?: string
   chunkSize?: number
-  transport: Transport
-  durability: Durability
-  allowOther?: true
-  suid?: true
-  dev?: true
-  lowWater?: LowWaterMark
   foreground?: true
 }
 
 export function mountCommand(): Command {
-  return new Command('mount')
+  const command = new Command('mount')
     .summary('mount a directory so that it can be snapshotted')
     .description(
       'Mounts the directory ORIGIN over itself, or on the empty directory MOUNTPOINT. The ' +
@@ -39,24 +30,7 @@ export function mountCommand(): Command {
       'unit of copy-on-write, a power of two from 4K to 4M; first time only (default: 64K)',
       parseChunkSize,
     )
-    .addOption(
-      new Option('--transport <kind>', 'how to talk to the kernel')
-        .choices(transports)
-        .default('native'),
-    )
-    .addOption(
-      new Option('--durability <kind>', 'strict: the past is on the disk before each change')
-        .choices(durabilities)
-        .default('ordered'),
-    )
-    .option('--allow-other', 'let other users in (root always does; see /etc/fuse.conf)')
-    .option('--suid', 'let set-user-ID programs work (root only)')
-    .option('--dev', 'let device files work (root only)')
-    .option(
-      '--low-water <size>',
-      'warn when less than this is free on the disk of the store or origin, as in 5% or 2G; 0: never (default: 5% or 1G, whichever is less)',
-      parseLowWater,
-    )
+  return addMountFlags(command)
     .option('--foreground', 'stay, and log to stderr, until it is unmounted')
     .addHelpText(
       'after',
@@ -70,23 +44,14 @@ Examples:
     .action(mount)
 }
 
-async function mount(
-  origin: string,
-  mountPoint: string | undefined,
-  flags: MountFlags,
-): Promise<void> {
+async function mount(origin: string, mountPoint: string | undefined, flags: Flags): Promise<void> {
   const request: MountRequest = {
     origin,
     mountPoint,
     store: flags.store,
     name: flags.name,
     chunkBytes: flags.chunkSize,
-    transport: flags.transport,
-    durability: flags.durability,
-    allowOther: flags.allowOther === true,
-    allowSuid: flags.suid === true,
-    allowDev: flags.dev === true,
-    lowWater: flags.lowWater,
+    ...mountManner(flags),
   }
   if (flags.foreground === true) {
     // The whole daemon: other commands, which need none of it, shall not wait for it to load.

@@ -1,70 +1,20 @@
-import { writeFileSync } from 'node:fs'
 import { expect, test, vi } from 'vitest'
+import { PairedWriters } from '../support/paired-writers.js'
 import { describeMount } from '../support/requirements.js'
 import { TestGroup } from '../support/test-group.js'
 import { differencesOf } from '../support/tree.js'
 
-// Each number goes to docs first, then to mysql, in one write(2) of two chunks each.
-const stamping = `
-record = lambda number: b'%07d ' % number * 1024
-a = os.open(given['docs'] + '/a%d' % given['writer'], os.O_WRONLY | os.O_CREAT)
-b = os.open(given['mysql'] + '/b%d' % given['writer'], os.O_WRONLY | os.O_CREAT)
-number = 0
-while not os.path.exists(given['stop']):
-    number += 1
-    os.pwrite(a, record(number), 0)
-    os.pwrite(b, record(number), 0)
-os.close(a)
-os.close(b)
-result = number`
-
-const reading = `
-def number_of(path):
-    with open(path, 'rb') as file:
-        stamps = file.read().split()
-    if not stamps:
-        return 0
-    assert len(stamps) == 1024 and set(stamps) == {stamps[0]}, 'torn: %s' % sorted(set(stamps))
-    return int(stamps[0])
-result = [[number_of(given['at'] + '/docs/a%d' % writer), number_of(given['at'] + '/mysql/b%d' % writer)]
-          for writer in range(3)]`
-
 describeMount('a group of volumes', () => {
   test('is cut at one instant, while programs write to all of them', async () => {
     const { group, run } = await TestGroup.started()
-    const { docs, mysql } = group
-    await group.actor.python(
-      `for writer in range(3):
-    open(given['docs'] + '/a%d' % writer, 'w').close()
-    open(given['mysql'] + '/b%d' % writer, 'w').close()`,
-      { docs, mysql },
-    )
-    const stop = group.sandbox.path('stop')
-    const writers = [0, 1, 2].map((writer) =>
-      group.newActor().python(stamping, { docs, mysql, writer, stop }, 120_000),
-    )
+    const writers = new PairedWriters(() => group.newActor(), 3, group.sandbox.path('stop'))
+    await writers.start({ first: group.docs, second: group.mysql })
     const names: string[] = []
     for (let count = 0; count < 8; count++) names.push(await group.snapshot())
-    writeFileSync(stop, '')
-    const last = (await Promise.all(writers)).map(({ ok }) => ok as number)
-    let before = [0, 0, 0]
-    for (const name of names) {
-      const { ok } = await group.actor.python(reading, { at: group.at(name) })
-      const pairs = ok as [number, number][]
-      for (const [a, b] of pairs) {
-        expect(b, name).toBeLessThanOrEqual(a)
-        expect(a, name).toBeLessThanOrEqual(b + 1)
-      }
-      pairs.forEach(([a], writer) => {
-        expect(a, name).toBeGreaterThanOrEqual(before[writer] ?? 0)
-      })
-      before = pairs.map(([a]) => a)
-    }
-    // Each of them got somewhere, and none of the snapshots ran ahead.
-    before.forEach((a, writer) => {
-      expect(a).toBeGreaterThan(0)
-      expect(a).toBeLessThanOrEqual(last[writer] ?? 0)
-    })
+    await writers.stop()
+    await writers.expectInOrder(
+      names.map((name) => ({ first: `${group.at(name)}/docs`, second: `${group.at(name)}/mysql` })),
+    )
     expect(await run.stop()).toBe(0)
   })
 
