@@ -128,12 +128,15 @@ export class Preserver {
     return this
   }
 
-  /** `node` will be removed for good, and its number may be used again: nothing may be known of it. */
+  /**
+   * `node` will be removed for good, and its number may be used again: nothing may be known of it. Unless a deleted
+   * snapshot has left it a link in the retired directory: who sweeps that up must find it.
+   */
   forget(node: OriginNode): this {
-    if (this.#store.location(node.object) !== undefined) {
-      this.forgetObject(node.object)
-    }
-    return this
+    const location = this.#store.location(node.object)
+    if (location === undefined) return this
+    if (location.isRetired && this.#origin.hasRetired(node.object)) return this
+    return this.forgetObject(node.object)
   }
 
   /** The same for one that is in the retired directory. */

@@ -537,6 +537,20 @@ describe('snapshots of a tree volume against copies of the whole tree', () => {
     expect(Math.abs(all.freed - all.told)).toBeLessThanOrEqual(all.freed / 10)
   }, 600_000)
 
+  test('the last name of a file goes between the deletion of a snapshot that kept another and its sweep', () => {
+    world = new VolumeWorld(chunkBytes)
+    const { driver } = world
+    driver.close(driver.create('', 'one', 0o644))
+    driver.link('one', '', 'other')
+    const { name } = world.snapshot()
+    driver.unlink('', 'one')
+    expect(world.retired()).toHaveLength(1)
+    world.delete(name)
+    driver.unlink('', 'other')
+    world.sweep()
+    expect(world.retired()).toEqual([])
+  })
+
   test(`hardly anything is kept that no snapshot needs: BYGONE_SEED=${first}`, () => {
     const kept = { elements: 0, useless: 0, files: 0, uselessFiles: 0 }
     for (let seed = first; seed < first + 6; seed++) {
