@@ -25,7 +25,6 @@ export class Sweeping {
 
   /** Other snapshots are needed now: what has been looked at is to be looked at again. */
   restart(): void {
-    this.#pass?.sweep.close()
     this.#pass = undefined
     this.#changesCounted = undefined
   }

@@ -113,7 +113,7 @@ export class StoreSweep {
     return this.#compaction.step(recordsMax)
   }
 
-  /** For one that is broken off. */
+  /** Its owner's: nothing more is freed. */
   close(): void {
     this.#compaction?.close()
   }

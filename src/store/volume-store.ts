@@ -91,6 +91,8 @@ export class VolumeStore {
   readonly #lookup: ElementLookup
   readonly #change = new Change()
   readonly #unused = { bytes: 0 }
+  /** The last pass: what it has open is closed with the store, or when another begins. */
+  #sweep: StoreSweep | undefined
   #changesRefused = 0
   #isClosed = false
 
@@ -311,11 +313,12 @@ export class VolumeStore {
   }
 
   /**
-   * A pass that frees what none of these snapshots (labels, ascending) needs. One at a time. `live` is the
+   * A pass that frees what none of these snapshots (labels, ascending) needs. One at a time: the one before is over. `live` is the
    * caller's: he adds what is cut meanwhile at its end.
    */
   sweep(live: LiveLabels): StoreSweep {
-    return new StoreSweep(
+    this.#sweep?.close()
+    return (this.#sweep = new StoreSweep(
       this.#journal,
       this.#index,
       this.#lookup,
@@ -323,7 +326,7 @@ export class VolumeStore {
       live,
       this.#elements,
       this.#unused,
-    )
+    ))
   }
 
   /** All that was committed is on the disk when this returns. */
@@ -349,6 +352,7 @@ export class VolumeStore {
     } catch (error) {
       if (codeOf(error) === undefined) throw error
     } finally {
+      this.#sweep?.close()
       this.#index.close()
       this.#journal.close()
       this.#lock.release()

@@ -94,11 +94,6 @@ export class VolumeSweep {
     else this.#isCompacted = this.#sweep.compact(stepRecords, isThorough)
   }
 
-  /** For one that is broken off. */
-  close(): void {
-    this.#sweep.close()
-  }
-
   #look(): void {
     const { unneeded, needed, isEnd } = this.#sweep.step(stepEntries)
     this.#unneeded.push(...unneeded)

@@ -184,7 +184,7 @@ class Story {
 
   /** Leaves `count` snapshots, any of them, and nothing that none of these needs. */
   deleteBut(count: number): void {
-    this.#endPass()
+    this.#pass = undefined
     while (this.#cuts.size > count) this.#delete()
     this.#world.sweep()
   }
@@ -254,22 +254,17 @@ class Story {
     const name = this.#random.pick([names.at(0), names.at(-1), this.#random.pick(names)]) ?? ''
     this.#world.delete(name)
     this.#cuts.delete(name)
-    this.#endPass()
+    this.#pass = undefined
   }
 
   #sweepSome(): void {
     this.#pass ??= this.#world.volume.sweep()
     this.#pass.step(this.#random.isLikely(0.5))
-    if (this.#pass.isEnd) this.#endPass()
-  }
-
-  #endPass(): void {
-    this.#pass?.close()
-    this.#pass = undefined
+    if (this.#pass.isEnd) this.#pass = undefined
   }
 
   #restart(): void {
-    this.#endPass()
+    this.#pass = undefined
     this.#open.length = 0
     this.#world.close()
     this.#world.open()
