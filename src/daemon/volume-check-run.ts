@@ -163,6 +163,7 @@ class VolumeCheckRun {
         unreachableElements: 0,
       }
       if (record === undefined) {
+        store.judgeSuspects(() => true)
         return { counts, unchecked: ['the files: without the catalog nobody knows the snapshots'] }
       }
       const unchecked: string[] = []
@@ -181,11 +182,13 @@ class VolumeCheckRun {
         ],
         snapshots,
         chunkBytes: record.chunkBytes,
+        watched: store.suspects,
         onFinding: sink.finding.bind(sink),
         onProblem: sink.problem.bind(sink),
         onProgress: sink.progress.bind(sink),
       })
-      return { counts: { ...counts, ...tree }, unchecked }
+      store.judgeSuspects(tree.isSeen)
+      return { counts: { ...counts, ...tree.counts }, unchecked }
     } finally {
       store.close()
     }

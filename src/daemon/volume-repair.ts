@@ -47,6 +47,8 @@ export function repairVolume(options: VolumeRepairOptions): void {
     onProgress: sink.progress.bind(sink),
   })
   try {
+    // To build an index anew that may be wrong does no harm.
+    check.judgeSuspects(() => true)
     const originFd = checked(native.openPath(path, O.PATH | O.DIRECTORY, 0), `open ${path}`)
     const origin = openOrigin(native, originFd)
     try {

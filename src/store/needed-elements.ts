@@ -4,6 +4,7 @@ import { bornAfterOf } from './attributes-value.js'
 import {
   hasLabels,
   labelBytes,
+  labelMax,
   labelOfKey,
   objectOfKey,
   objectPrefixBytes,
@@ -42,14 +43,23 @@ export class NeededElements {
   }
 
   has(key: Buffer): boolean {
-    if (!hasLabels(key[0] ?? Table.meta)) return true
+    return this.neededBy(key) !== undefined
+  }
+
+  /**
+   * The labels (after, upTo] among which are those of the snapshots that need it; undefined: none does. It may be more
+   * than do: when the object was born is not always known.
+   */
+  neededBy(key: Buffer): { after: number; upTo: number } | undefined {
+    if (!hasLabels(key[0] ?? Table.meta)) return { after: 0, upTo: labelMax }
     const object = objectOfKey(key, 0)
     // It was removed for good, and with it all that was known of it.
-    if (this.#elements.isForgotten(object)) return false
+    if (this.#elements.isForgotten(object)) return undefined
     const label = labelOfKey(key, key.length)
-    if (label <= this.#forgottenUpTo(object)) return false
-    const lower = Math.max(this.#labelBelow(key, label), this.#bornAfter(object, label))
-    return this.#live.isNeeded(lower, Math.min(label, this.#knownUpTo(key, object, label)))
+    if (label <= this.#forgottenUpTo(object)) return undefined
+    const after = Math.max(this.#labelBelow(key, label), this.#bornAfter(object, label))
+    const upTo = Math.min(label, this.#knownUpTo(key, object, label))
+    return this.#live.isNeeded(after, upTo) ? { after, upTo } : undefined
   }
 
   /**

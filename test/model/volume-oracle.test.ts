@@ -267,6 +267,7 @@ class Story {
     this.#pass = undefined
     this.#open.length = 0
     this.#world.close()
+    expect(this.#world.damages()).toEqual([])
     this.#world.open()
   }
 
@@ -497,6 +498,7 @@ describe('snapshots of a tree volume against copies of the whole tree', () => {
       story.checkAll()
       const entries = entriesOf(world)
       world.close()
+      expect(world.damages()).toEqual([])
       // Built anew from the journal it has all that it had, and again what was swept: that must not show.
       world.removeIndex()
       world.open()

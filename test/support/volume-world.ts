@@ -7,10 +7,14 @@ import { native } from '../../src/base/native.js'
 import { O } from '../../src/base/open-flags.js'
 import type { SnapshotRecord } from '../../src/store/snapshot-record.js'
 import { labelBytes, labelOfKey, objectOfKey, Table } from '../../src/store/element-keys.js'
+import type { StoreFinding } from '../../src/store/check/finding.js'
+import { StoreCheck } from '../../src/store/check/store-check.js'
 import { realDisk } from '../../src/store/real-disk.js'
 import { VolumeStore } from '../../src/store/volume-store.js'
 import { TreeVolume } from '../../src/volume/tree-volume.js'
 import type { VolumeSweep } from '../../src/volume/volume-sweep.js'
+import type { FileProblem } from '../../src/volume/check/file-problem.js'
+import { checkTree } from '../../src/volume/check/tree-check.js'
 import { VolumeView } from '../../src/view/volume-view.js'
 import { ViewDriver } from './view-driver.js'
 
@@ -154,6 +158,47 @@ export class VolumeWorld {
   /** While it is closed. */
   removeIndex(): void {
     rmSync(join(this.#directory, 'store', 'index'), { recursive: true })
+  }
+
+  /** What a check finds wrong. While it is closed. */
+  damages(): (StoreFinding | FileProblem)[] {
+    const damages: (StoreFinding | FileProblem)[] = []
+    const scratchDirectory = join(this.#directory, 'scratch')
+    const onFinding = (finding: StoreFinding): void => {
+      // No session is begun here.
+      if (finding.severity === 'damage' && finding.kind !== 'sessions') damages.push(finding)
+    }
+    const onProgress = () => undefined
+    const snapshots = this.#snapshots
+    const store = new StoreCheck({
+      disk: realDisk,
+      directory: join(this.#directory, 'store'),
+      scratchDirectory,
+      bootId: '',
+      withData: true,
+      snapshots,
+      labelLast: this.#labelLast as Label | 0,
+      onFinding,
+      onProgress,
+    })
+    const { isSeen } = checkTree({
+      native: native(),
+      originFd: native().openPath(this.origin, O.PATH | O.DIRECTORY, 0),
+      elements: store.elements,
+      index: store.index,
+      places: store.places,
+      gaps: [],
+      snapshots,
+      chunkBytes: this.#chunkBytes,
+      watched: store.suspects,
+      onFinding,
+      onProblem: (problem) => damages.push(problem),
+      onProgress,
+    })
+    store.judgeSuspects(isSeen)
+    store.close()
+    rmSync(scratchDirectory, { recursive: true })
+    return damages
   }
 
   /** A whole pass. */

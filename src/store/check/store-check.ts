@@ -1,7 +1,8 @@
 import { basename, join } from 'node:path'
 import type { Instant } from '../../base/instant.js'
 import { Failure } from '../../base/failure.js'
-import type { Label } from '../../base/ids.js'
+import type { Label, ObjectId } from '../../base/ids.js'
+import { NumberSet } from '../../base/number-set.js'
 import type { Disk } from '../disk.js'
 import type { ElementIndex } from '../element-index.js'
 import { ElementLookup } from '../element-lookup.js'
@@ -13,7 +14,7 @@ import {
   type IndexState,
 } from '../index-state.js'
 import type { JournalPosition } from '../journal.js'
-import { objectOfKey } from '../element-keys.js'
+import { hasLabels, objectOfKey, Table } from '../element-keys.js'
 import { checksumBytes, readChunkValue } from '../element-values.js'
 import { LiveLabels } from '../live-labels.js'
 import { valueStartOfPut } from '../puts.js'
@@ -57,6 +58,8 @@ export interface StoreCheckOptions {
 /** How much of what the journal has lost the index still knows. */
 export type IndexKnowledge = 'all' | 'some' | 'nothing'
 
+export type IsSeen = (object: ObjectId, after: number, upTo: number) => boolean
+
 /** The latest there can be: a gap that lasts has not ended yet. */
 const forEver: Instant = { sec: Number.MAX_SAFE_INTEGER, nsec: 0 }
 
@@ -79,6 +82,8 @@ export class StoreCheck {
   readonly sessionEnd: Instant | undefined
   /** The index is not what the journal says: it must be built anew. */
   isIndexWrong = false
+  /** Of elements that are not right, if a snapshot sees their object: see judgeSuspects. */
+  readonly suspects = new NumberSet()
 
   readonly #options: StoreCheckOptions
   readonly #shownAs: string
@@ -88,7 +93,12 @@ export class StoreCheck {
   readonly #forgotten: ForgottenObjects
   /** Chunk elements whose bytes in the journal are not right. */
   readonly #badChunks: ElementIndex
+  /** What the index lacks. */
+  readonly #lacking: ElementIndex
   readonly #indexDirectory: string
+  #comparison: IndexComparison | undefined
+  readonly #state: IndexState | undefined
+  readonly #isTrusted: boolean
 
   constructor(options: StoreCheckOptions) {
     const { disk, directory, scratchDirectory, snapshots } = options
@@ -100,6 +110,7 @@ export class StoreCheck {
     this.index = openScratch(disk, join(scratchDirectory, 'journal'))
     this.kept = openScratch(disk, join(scratchDirectory, 'kept'))
     this.#badChunks = openScratch(disk, join(scratchDirectory, 'bad'))
+    this.#lacking = openScratch(disk, join(scratchDirectory, 'lacking'))
     const pending = new PendingPuts()
     this.elements = new VolumeElements(new ElementLookup(this.index, pending), pending)
     const live = new LiveLabels(snapshots.map(({ label }) => label))
@@ -110,24 +121,22 @@ export class StoreCheck {
     )
 
     this.#sessions = this.#openSessions()
-    const state = readIndexState(disk, this.#indexDirectory)
+    this.#state = readIndexState(disk, this.#indexDirectory)
     const checkpoint = checkpointOf(disk, this.#indexDirectory)
-    let comparison: IndexComparison | undefined
-    this.journal = this.#surveyJournal(state, checkpoint, () => {
-      comparison = this.#compare(join(scratchDirectory, 'lacking'))
+    this.journal = this.#surveyJournal(this.#state, checkpoint, () => {
+      this.#comparison = this.#compare()
     })
-    const isTrusted = isIndexTrusted(
+    this.#isTrusted = isIndexTrusted(
       disk,
       this.#indexDirectory,
-      state,
+      this.#state,
       basename(directory),
       options.bootId,
     )
-    this.indexKnowledge = knowledgeIn(comparison, isTrusted)
-    this.#judgeIndex(state, comparison, isTrusted)
+    this.indexKnowledge = knowledgeIn(this.#comparison, this.#isTrusted)
     this.#judgeLost(checkpoint)
     if (this.indexKnowledge !== 'nothing') addAll(this.kept, this.index, this.journal.end)
-    this.#judgeChunks()
+    this.#noteSuspects()
     this.#judgeLabels()
     const newest = snapshots.at(-1)?.label ?? 0
     this.sessionEnd = this.#sessions?.lastEnd
@@ -149,49 +158,75 @@ export class StoreCheck {
     return lostTimes(this.unknown, this.isChainWhole, oldest, newest, this.sessionEnd, now)
   }
 
+  /**
+   * Names what is wrong with the index, and which preserved chunks: what no snapshot sees a sweep may have taken away,
+   * rightly. `isSeen`: whether a snapshot with a label above `after`, up to `upTo`, sees one of the `suspects`.
+   */
+  judgeSuspects(isSeen: IsSeen): void {
+    const lacking = this.#countLacking(isSeen)
+    this.#judgeIndex(this.#state, this.#comparison, lacking, this.#isTrusted)
+    this.#judgeChunks(isSeen)
+  }
+
   close(): void {
     this.index.close()
     this.kept.close()
     this.#badChunks.close()
+    this.#lacking.close()
     this.#forgottenIndex.close()
   }
 
-  /** Of what the index lacks only that counts which a snapshot needs. */
-  #compare(scratchDirectory: string): IndexComparison {
+  #compare(): IndexComparison {
     const { disk } = this.#options
-    const lacking = openScratch(disk, scratchDirectory)
-    try {
-      const keep = new PutBatch(this.kept)
-      const lack = new PutBatch(lacking)
-      const comparison = compareIndex(
-        disk,
-        this.#indexDirectory,
-        this.index,
-        (put) => {
-          keep.add(put, 0, put.length, beginning)
-        },
-        (put) => {
-          lack.add(put, 0, put.length, beginning)
-        },
-      )
-      keep.finish(beginning)
-      lack.finish(beginning)
-      comparison.lacking = 0
-      for (const put of everyPut(lacking)) {
-        if (this.#needed.has(keyOfPut(put))) comparison.lacking++
+    const keep = new PutBatch(this.kept)
+    const lack = new PutBatch(this.#lacking)
+    const comparison = compareIndex(
+      disk,
+      this.#indexDirectory,
+      this.index,
+      (put) => {
+        keep.add(put, 0, put.length, beginning)
+      },
+      (put) => {
+        lack.add(put, 0, put.length, beginning)
+      },
+    )
+    keep.finish(beginning)
+    lack.finish(beginning)
+    comparison.lacking = 0
+    for (const put of everyPut(this.#lacking)) {
+      if (this.#needed.has(keyOfPut(put))) comparison.lacking++
+    }
+    return comparison
+  }
+
+  #noteSuspects(): void {
+    for (const index of [this.#lacking, this.#badChunks]) {
+      for (const put of everyPut(index)) {
+        const key = keyOfPut(put)
+        if (this.#needed.has(key)) this.suspects.add(objectOfKey(key, 0))
       }
-      return comparison
-    } finally {
-      lacking.close()
     }
   }
 
-  /** Of chunks with wrong bytes those are damaged that a snapshot needs: a sweep has given back others. */
-  #judgeChunks(): void {
+  #isNeeded(key: Buffer, isSeen: IsSeen): boolean {
+    const needed = this.#needed.neededBy(key)
+    if (needed === undefined) return false
+    if (!hasLabels(key[0] ?? Table.meta)) return true
+    return isSeen(objectOfKey(key, 0), needed.after, needed.upTo)
+  }
+
+  #countLacking(isSeen: IsSeen): number {
+    let count = 0
+    for (const put of everyPut(this.#lacking)) if (this.#isNeeded(keyOfPut(put), isSeen)) count++
+    return count
+  }
+
+  #judgeChunks(isSeen: IsSeen): void {
     for (const put of everyPut(this.#badChunks)) {
       const key = keyOfPut(put)
       const value = put.subarray(valueStartOfPut(put, 0))
-      if (!isEntry(this.index, key, value) || !this.#needed.has(key)) continue
+      if (!isEntry(this.index, key, value) || !this.#isNeeded(key, isSeen)) continue
       const { segment, dataOffset, dataBytes } = readChunkValue(value, value.length - checksumBytes)
       this.#options.onFinding({
         severity: 'damage',
@@ -242,6 +277,7 @@ export class StoreCheck {
   #judgeIndex(
     state: IndexState | undefined,
     comparison: IndexComparison | undefined,
+    lacking: number,
     isTrusted: boolean,
   ): void {
     const { disk, directory } = this.#options
@@ -267,7 +303,7 @@ export class StoreCheck {
     }
     // What the machine had not written when it went down is no damage: it is built anew.
     const isTorn = !isTrusted && state !== undefined && state.closed === undefined
-    const { badValues, lacking, beyond } = comparison
+    const { badValues, beyond } = comparison
     const wrong = [
       [badValues, 'damaged'],
       [lacking, 'missing'],

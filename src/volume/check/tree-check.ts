@@ -1,6 +1,8 @@
 import type { ByteString } from '../../base/bytes.js'
 import { checked } from '../../base/errno.js'
+import type { ObjectId } from '../../base/ids.js'
 import type { Native } from '../../base/native.js'
+import type { NumberSet } from '../../base/number-set.js'
 import { O } from '../../base/open-flags.js'
 import type { OnFinding, OnProgress } from '../../store/check/finding.js'
 import type { ReadablePlaces } from '../../store/check/readable-places.js'
@@ -27,6 +29,8 @@ export interface TreeCheckOptions {
   /** Oldest first. */
   readonly snapshots: readonly SnapshotRecord[]
   readonly chunkBytes: number
+  /** Objects of which `isSeen` is to tell. */
+  readonly watched: NumberSet
   readonly onFinding: OnFinding
   readonly onProblem: OnProblem
   readonly onProgress: OnProgress
@@ -39,11 +43,17 @@ export interface TreeCounts {
   unreachableElements: number
 }
 
+export interface TreeOutcome {
+  counts: TreeCounts
+  /** Whether a snapshot with a label above `after`, up to `upTo`, sees a watched object. */
+  isSeen: (object: ObjectId, after: number, upTo: number) => boolean
+}
+
 /**
  * Holds what the store says of a tree against the origin and its retired files, and names what snapshots
  * have lost. Changes nothing.
  */
-export function checkTree(options: TreeCheckOptions): TreeCounts {
+export function checkTree(options: TreeCheckOptions): TreeOutcome {
   const { native, originFd, elements, index, onFinding } = options
   const origin = openOrigin(native, originFd)
   try {
@@ -53,12 +63,13 @@ export function checkTree(options: TreeCheckOptions): TreeCounts {
     walk.run()
     const isReached = walk.isReached.bind(walk)
     const unreachableElements = countUnreachable(index, isReached)
-    return {
+    const counts = {
       files: walk.objectCount,
       retiredFiles: retired.count,
       retiredUnneeded: objects.filter((object) => !isReached(object)).length,
       unreachableElements,
     }
+    return { counts, isSeen: walk.isSeen.bind(walk) }
   } finally {
     origin.close()
   }

@@ -32,6 +32,8 @@ export interface VolumeCheckOptions {
   /** Oldest first. */
   readonly snapshots: readonly SnapshotRecord[]
   readonly chunkBytes: number
+  /** Objects of which is kept which snapshots see them. */
+  readonly watched: NumberSet
   readonly onProblem: OnProblem
   readonly onProgress: OnProgress
 }
@@ -70,6 +72,8 @@ export class VolumeCheck {
   readonly #scan: ElementScan
   readonly #hidden = new HiddenNames()
   readonly #reached = new NumberSet()
+  /** Of those watched. */
+  readonly #seen = new Map<ObjectId, SnapshotRange[]>()
   #objectCount = 0
 
   constructor(options: VolumeCheckOptions) {
@@ -91,6 +95,12 @@ export class VolumeCheck {
   /** Whether a snapshot sees the object, if it has any element or location. Valid after `run`. */
   isReached(object: ObjectId): boolean {
     return this.#reached.has(object)
+  }
+
+  /** Whether a snapshot with a label above `after`, up to `upTo`, sees a watched object. Valid after `run`. */
+  isSeen(object: ObjectId, after: number, upTo: number): boolean {
+    const ranges = this.#seen.get(object) ?? []
+    return ranges.some((range) => !isEmptyRange(this.#snapshots.between(range, after, upTo)))
   }
 
   run(): void {
@@ -185,7 +195,7 @@ export class VolumeCheck {
   }
 
   #judge(visit: Visit, sight: Sight): void {
-    this.#noteReached(visit.object)
+    this.#noteReached(visit)
     for (const { kind, lost, range } of this.#objects.check(
       visit.object,
       visit.type,
@@ -243,9 +253,13 @@ export class VolumeCheck {
     return directory.parent === undefined && this.#hidden.has(name)
   }
 
-  #noteReached(object: ObjectId): void {
-    const { elements } = this.#options
+  #noteReached({ object, range }: Visit): void {
+    const { elements, watched } = this.#options
     if (elements.hasAny(object)) this.#reached.add(object)
+    if (!watched.has(object)) return
+    const ranges = this.#seen.get(object)
+    if (ranges === undefined) this.#seen.set(object, [range])
+    else ranges.push(range)
   }
 
   #report(
