@@ -41,6 +41,7 @@ export const faultPoints = {
   'sweep.forgotten':
     'retired files that no snapshot needs are not known any more; they are still there',
   'sweep.discarded': 'they are gone',
+  'gc.swept': 'a volume that is not mounted is swept; the catalog does not know yet',
 
   'compaction.begun': 'records that nobody needs are about to be freed',
   'compaction.written': 'headers that stand for them are written',

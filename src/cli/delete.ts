@@ -1,6 +1,6 @@
 import { Command } from 'commander'
-import { deleteSnapshots, previewDeletion } from '../daemon/deletion.js'
-import { bytesText, printLine } from './output.js'
+import { deleteSnapshots, previewDeletion, type Deletion } from '../daemon/deletion.js'
+import { bytesText, printLine, printNote } from './output.js'
 import { revHelp, volumeOption } from './volume-option.js'
 
 export function deleteCommand(): Command {
@@ -9,7 +9,7 @@ export function deleteCommand(): Command {
     .summary('delete snapshots')
     .description(
       'Deletes the snapshots that REV stands for, all or none, and prints their names. They are gone at once; ' +
-        'what only they needed is freed in the background (see `bygone gc`).',
+        'what only they needed is freed in the background while the volume is mounted, or by `bygone gc`.',
     )
     .argument('<rev...>', 'the snapshots')
     .addOption(volumeOption())
@@ -37,6 +37,13 @@ async function deleteRevisions(
     printLine(`would free ${bytesText(bytes)}`)
     return
   }
-  const names = await deleteSnapshots(flags.volume, revisions, flags.force === true)
+  const deletion = await deleteSnapshots(flags.volume, revisions, flags.force === true)
+  printDeletion(deletion)
+}
+
+export function printDeletion({ names, isSpaceLeft }: Deletion): void {
   for (const name of names) printLine(name)
+  if (isSpaceLeft) {
+    printNote('what only they needed is freed by `bygone gc`, or when the volume is mounted')
+  }
 }

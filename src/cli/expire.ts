@@ -3,6 +3,7 @@ import { Failure } from '../base/failure.js'
 import { deleteSnapshots } from '../daemon/deletion.js'
 import { volumePast, withVolume } from '../daemon/listing.js'
 import { decisionsOn } from '../daemon/policy-edit.js'
+import { printDeletion } from './delete.js'
 import { snapshotForm, volumeForm } from './json-form.js'
 import { outputWidth, printJson, printLine, styled } from './output.js'
 import { table } from './table.js'
@@ -43,8 +44,7 @@ async function expire(text: string | undefined, flags: ExpireFlags): Promise<voi
   if (flags.dryRun !== true) {
     const gone = decisions.filter(({ isKept }) => !isKept).map(({ snapshot }) => snapshot.name)
     // By their names: what has been added meanwhile is not among them, and what is held by now refuses.
-    if (gone.length > 0) await deleteSnapshots(text, gone, false)
-    for (const name of gone) printLine(name)
+    if (gone.length > 0) printDeletion(await deleteSnapshots(text, gone, false))
     return
   }
   if (flags.json === true) {

@@ -28,6 +28,8 @@ export type ControlRequest =
   | { command: 'remove-schedules'; volume: string; names: string[] }
   | { command: 'schedules'; volume: string }
   | { command: 'delete'; volume: string; names: string[]; force: boolean }
+  /** Nothing is left of what other snapshots than these (their labels, ascending) needed: of a volume that is not mounted. */
+  | { command: 'swept'; volume: string; labels: number[] }
   | { command: 'sweep'; volume: string }
   | { command: 'freed'; volume: string; names: string[] }
   | { command: 'shares'; volume: string }
@@ -47,6 +49,7 @@ export interface ControlResults {
   'remove-schedules': null
   schedules: ScheduleReport[]
   delete: null
+  swept: null
   sweep: SweepReport
   freed: { bytes: number }
   shares: SharesReport
@@ -182,6 +185,8 @@ export function parseRequest(line: string): ControlRequest {
       }
     case 'freed':
       return { command, volume: text(message, 'volume'), names: texts(message, 'names') }
+    case 'swept':
+      return { command, volume: text(message, 'volume'), labels: numbers(message, 'labels') }
     case 'sweep':
     case 'shares':
       return { command, volume: text(message, 'volume') }
@@ -261,6 +266,14 @@ function parseChange(value: unknown): SnapshotChange {
 function text(message: Record<string, unknown>, field: string): string {
   const value = message[field]
   if (typeof value !== 'string') throw new Failure('usage', `${field} must be a text`)
+  return value
+}
+
+function numbers(message: Record<string, unknown>, field: string): number[] {
+  const value = message[field]
+  if (!Array.isArray(value) || !value.every((each) => typeof each === 'number')) {
+    throw new Failure('usage', `${field} must be a list of numbers`)
+  }
   return value
 }
 

@@ -44,7 +44,13 @@ import type { CutVolume, SnapshotWords } from './snapshots.js'
 import { SpaceWatch } from './space-watch.js'
 import type { WatchedPlace } from './space-watch.js'
 import type { StoreDirectory } from './store-directory.js'
-import { directoryBytes, recordStatus, snapshotSummary, volumeSummary } from './summaries.js'
+import {
+  directoryBytes,
+  recordStatus,
+  snapshotSummary,
+  sweepReport,
+  volumeSummary,
+} from './summaries.js'
 import type { Wanted } from './thread-protocol.js'
 import { Undo } from './undo.js'
 import { volumeFor } from './volume-choice.js'
@@ -147,6 +153,9 @@ export class Daemon {
           return scheduleReports(this.#record(request.volume), this.#options.clock.now())
         case 'delete':
           await this.delete(request.volume, request.names, request.force)
+          return null
+        case 'swept':
+          await this.noteSwept(request)
           return null
         case 'sweep':
           return await this.sweep(request.volume)
@@ -309,14 +318,21 @@ export class Daemon {
 
   /** The snapshots are gone from the mount when it resolves; what only they needed is freed in the background. */
   async delete(id: string, names: readonly string[], isForced: boolean): Promise<void> {
-    await this.#remove(id, () => names, isForced)
+    const isDone = await this.#removeUnmounted(id, names, isForced)
+    if (!isDone) await this.#remove(id, () => names, isForced)
     this.#options.log(`deleted ${names.join(' ')} of ${this.#nameOf(id)}`)
   }
 
+  /** Swept by a command, of a volume that was not mounted. */
+  async noteSwept(edit: Extract<ControlRequest, { command: 'swept' }>): Promise<void> {
+    await this.#locks.run([catalog], () => {
+      applyVolumeEdit(this.#options.store.catalog, edit, this.#options.clock.now())
+      return Promise.resolve()
+    })
+  }
+
   async sweep(id: string): Promise<SweepReport> {
-    const { isEnd, counts } = await this.#volume(id).sweeper.goOn()
-    const { elementsFreed = 0, bytesFreed = 0, filesRemoved = 0, visited = 0 } = counts
-    return { isEnd, elementsFreed, bytesFreed, filesRemoved, visited }
+    return sweepReport(await this.#volume(id).sweeper.goOn())
   }
 
   /** In bytes, as the last whole sweep has found it. */
@@ -435,6 +451,21 @@ export class Daemon {
       faultPoint('delete.gone')
       await volume.thread.remove(removed)
       volume.sweeper.start()
+    })
+  }
+
+  /** False: it is mounted. */
+  async #removeUnmounted(
+    id: string,
+    names: readonly string[],
+    isForced: boolean,
+  ): Promise<boolean> {
+    if (this.#mounted.has(id)) return false
+    // One that is just being mounted has its snapshots as they were before.
+    return this.#locks.run([mounting, catalog], () => {
+      const isUnmounted = !this.#mounted.has(id)
+      if (isUnmounted) this.#options.store.catalog.removeSnapshots(id, names, isForced)
+      return Promise.resolve(isUnmounted)
     })
   }
 

@@ -1,36 +1,36 @@
 import { Failure } from '../base/failure.js'
 import { native } from '../base/native.js'
-import { Catalog } from '../store/catalog.js'
+import type { Label } from '../base/ids.js'
 import type { ControlClient } from './control-client.js'
 import type { SnapshotSummary, SweepReport } from './control-protocol.js'
+import { snapshotRecords, volumePast, withVolume } from './listing.js'
 import { chooseSnapshots } from './revision-choice.js'
-import { StoreDirectory } from './store-directory.js'
-import { snapshotSummary } from './summaries.js'
-import { Undo } from './undo.js'
-import { findMounted, findVolume, staleFailure } from './volume-finder.js'
+import { surveyOf } from './snapshot-shares.js'
+import { sweepReport } from './summaries.js'
+import { sweepUnmounted } from './unmounted-sweep.js'
+import { editVolume } from './volume-edit.js'
+import { staleFailure } from './volume-finder.js'
+import type { FoundVolume } from './volume-finder.js'
+
+export interface Deletion {
+  names: string[]
+  /** Nobody has the volume mounted, who would free what only they needed. */
+  isSpaceLeft: boolean
+}
 
 /** Deletes what the revisions stand for; returns the names. All or none. */
 export async function deleteSnapshots(
   volume: string | undefined,
   revisions: readonly string[],
   isForced: boolean,
-): Promise<string[]> {
-  const found = await findVolume(volume)
-  switch (found.state) {
-    case 'mounted':
-      try {
-        const names = await namesOf(found.client, found.summary.id, revisions)
-        const request = { volume: found.summary.id, names, force: isForced }
-        await found.client.request<'delete'>({ command: 'delete', ...request })
-        return names
-      } finally {
-        found.client.close()
-      }
-    case 'unmounted':
-      return deleteUnmounted(found.store, found.id, revisions, isForced)
-    case 'stale':
-      throw staleFailure(found.entry)
-  }
+): Promise<Deletion> {
+  return withVolume(volume, async (found) => {
+    const { volume: summary, snapshots } = await volumePast(found)
+    const names = chosen(snapshots, revisions)
+    const edit = { volume: summary.id, names, force: isForced }
+    await editVolume(native(), found, { command: 'delete', ...edit })
+    return { names, isSpaceLeft: found.state !== 'mounted' }
+  })
 }
 
 /** The names, and how many bytes would be free without them. Looks through all that is kept. */
@@ -38,28 +38,70 @@ export async function previewDeletion(
   volume: string | undefined,
   revisions: readonly string[],
 ): Promise<{ names: string[]; bytes: number }> {
-  const { client, summary } = await findMounted(volume)
-  try {
-    const names = await namesOf(client, summary.id, revisions)
-    await sweepToEnd(client, summary.id, () => undefined)
-    const request = { command: 'freed', volume: summary.id, names } as const
-    return { names, ...(await client.request<'freed'>(request)) }
-  } finally {
-    client.close()
-  }
+  return withVolume(volume, async (found) => {
+    const { volume: summary, snapshots } = await volumePast(found)
+    const names = chosen(snapshots, revisions)
+    switch (found.state) {
+      case 'mounted': {
+        const { client } = found
+        await sweepToEnd(client, summary.id, () => undefined)
+        const request = { command: 'freed', volume: summary.id, names } as const
+        return { names, ...(await client.request<'freed'>(request)) }
+      }
+      case 'unmounted': {
+        const records = snapshotRecords(found).filter(({ name }) => names.includes(name))
+        const { progress } = await sweepHere(found, () => undefined)
+        const survey = surveyOf(progress.use)
+        const labels = new Set<Label | undefined>(records.map(({ label }) => label))
+        const isIn = (at: number) => labels.has(survey?.labels[at])
+        return { names, bytes: survey?.bytes.freedBy(isIn, survey.labels.length) ?? 0 }
+      }
+      case 'stale':
+        throw staleFailure(found.entry)
+    }
+  })
+}
+
+export interface Collection extends SweepReport {
+  /** Removed files with other names in the origin, which only a mount can let go of. */
+  filesLeft: number
 }
 
 /** Frees what deleted snapshots have left, and returns when that is done. */
 export async function collectGarbage(
   volume: string | undefined,
   onProgress: (report: SweepReport) => void,
-): Promise<SweepReport> {
-  const { client, summary } = await findMounted(volume)
-  try {
-    return await sweepToEnd(client, summary.id, onProgress)
-  } finally {
-    client.close()
+): Promise<Collection> {
+  return withVolume(volume, async (found) => {
+    switch (found.state) {
+      case 'mounted': {
+        const report = await sweepToEnd(found.client, found.summary.id, onProgress)
+        return { ...report, filesLeft: 0 }
+      }
+      case 'unmounted': {
+        const { progress, filesLeft } = await sweepHere(found, onProgress)
+        return { ...sweepReport(progress), filesLeft }
+      }
+      case 'stale':
+        throw staleFailure(found.entry)
+    }
+  })
+}
+
+/** In this process: nobody else has the volume. */
+async function sweepHere(
+  found: Extract<FoundVolume, { state: 'unmounted' }>,
+  onProgress: (report: SweepReport) => void,
+) {
+  const swept = await sweepUnmounted(native(), found, (progress) => {
+    onProgress(sweepReport(progress))
+  })
+  // While there is something left the next mount sweeps too.
+  if (swept.filesLeft === 0) {
+    const note = { volume: found.id, labels: swept.labels }
+    await editVolume(native(), found, { command: 'swept', ...note })
   }
+  return swept
 }
 
 async function sweepToEnd(
@@ -71,37 +113,6 @@ async function sweepToEnd(
     const report = await client.request<'sweep'>({ command: 'sweep', volume: id })
     if (report.isEnd) return report
     onProgress(report)
-  }
-}
-
-async function namesOf(
-  client: ControlClient,
-  id: string,
-  revisions: readonly string[],
-): Promise<string[]> {
-  const history = await client.request<'snapshots'>({ command: 'snapshots', volume: id })
-  return chosen(history, revisions)
-}
-
-/** Nobody serves the store: it is ours for the moment. The next mount frees what is left. */
-async function deleteUnmounted(
-  path: string,
-  id: string,
-  revisions: readonly string[],
-  isForced: boolean,
-): Promise<string[]> {
-  // A store is not made by a look at it.
-  Catalog.open(path, { create: false })
-  const undo = new Undo()
-  try {
-    const store = StoreDirectory.open(native(), path, undo)
-    const snapshots = store.catalog.volumeById(id)?.snapshots ?? []
-    const names = chosen(snapshots.map(snapshotSummary), revisions)
-    store.catalog.removeSnapshots(id, names, isForced)
-    store.log.write(`deleted ${names.join(' ')} of ${id}`)
-    return names
-  } finally {
-    await undo.run(() => undefined)
   }
 }
 

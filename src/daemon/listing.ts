@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '../base/failure.js'
 import { Catalog } from '../store/catalog.js'
+import type { SnapshotRecord } from '../store/snapshot-record.js'
 import type { VolumeRecord } from '../store/catalog-data.js'
 import type { RetentionPolicy } from '../version/retention-policy.js'
 import { clockOfProcess } from '../base/clock.js'
@@ -169,6 +170,11 @@ function spaceUnmounted(store: string, origin: string): SpaceWatch {
 }
 
 type Unmounted = Extract<FoundVolume, { state: 'unmounted' }>
+
+/** Of a volume that is not mounted, oldest first. */
+export function snapshotRecords(found: Unmounted): readonly SnapshotRecord[] {
+  return recordOf(found).snapshots
+}
 
 /** Nobody has the store, or somebody has it for other volumes: the catalog is replaced whole, so it can be read at any time. */
 function recordOf({ store, id }: Unmounted): VolumeRecord {

@@ -1,5 +1,6 @@
 import type { Label } from '../base/ids.js'
-import type { SpaceUse } from '../store/space-use.js'
+import { SpaceUse } from '../store/space-use.js'
+import type { SweepProgress } from './thread-protocol.js'
 
 /** What a pass over all that is kept has found. */
 export interface Survey {
@@ -8,6 +9,11 @@ export interface Survey {
   /** So many of them when it began. */
   countAtStart: number
   bytes: SpaceUse
+}
+
+/** Of the end of a pass. */
+export function surveyOf(use: SweepProgress['use']): Survey | undefined {
+  return use && { ...use, bytes: SpaceUse.of(use.entries) }
 }
 
 /** null: not known. */

@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import type { VolumeRecord } from '../store/catalog-data.js'
 import { plainSnapshotName } from '../store/snapshot-name.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
-import type { SnapshotSummary, VolumeSummary } from './control-protocol.js'
+import type { SnapshotSummary, SweepReport, VolumeSummary } from './control-protocol.js'
+import type { SweepProgress } from './thread-protocol.js'
 
 /** A volume as the catalog knows it, and where it is mounted. */
 export function volumeSummary(
@@ -51,6 +52,11 @@ export function snapshotSummary({
     tags,
     isHeld,
   }
+}
+
+export function sweepReport({ isEnd, counts }: SweepProgress): SweepReport {
+  const { elementsFreed = 0, bytesFreed = 0, filesRemoved = 0, visited = 0 } = counts
+  return { isEnd, elementsFreed, bytesFreed, filesRemoved, visited }
 }
 
 /** What the files in a directory take on the disk. Files may come and go meanwhile. */

@@ -1,9 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Label } from '../base/ids.js'
-import { SpaceUse } from '../store/space-use.js'
 import type { Log } from './daemon-log.js'
 import { failureOf } from './failure-of.js'
-import { sharesOf } from './snapshot-shares.js'
+import { sharesOf, surveyOf } from './snapshot-shares.js'
 import type { Share, Survey } from './snapshot-shares.js'
 import type { SweepHow, SweepProgress } from './thread-protocol.js'
 import type { VolumeThread } from './volume-thread.js'
@@ -116,8 +115,7 @@ export class Sweeper {
     const { use } = progress
     // There was nothing to look for.
     if (use === undefined) return { progress, isDone: true }
-    const { labels, countAtStart } = use
-    this.#use = { labels, countAtStart, bytes: SpaceUse.of(use.entries) }
+    this.#use = surveyOf(use)
     const isDone = deletions === this.#deletions
     if (isDone) this.#noteSwept()
     const { elementsFreed, bytesFreed, filesRemoved } = progress.counts

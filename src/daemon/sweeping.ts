@@ -12,13 +12,13 @@ interface Pass {
 /** A volume's sweep, on its thread: in pieces, with requests between. */
 export class Sweeping {
   readonly #volume: TreeVolume
-  readonly #onTouched: (node: OriginNode) => void
+  readonly #onTouched: ((node: OriginNode) => void) | undefined
   #pass: Pass | undefined
   /** How much had been kept when the last whole pass began. */
   #changesCounted: number | undefined
 
-  /** `onTouched`: the live file's attributes have changed. */
-  constructor(volume: TreeVolume, onTouched: (node: OriginNode) => void) {
+  /** `onTouched`: the live file's attributes have changed; undefined: the volume is not mounted, none may be. */
+  constructor(volume: TreeVolume, onTouched: ((node: OriginNode) => void) | undefined) {
     this.#volume = volume
     this.#onTouched = onTouched
   }
@@ -45,7 +45,7 @@ export class Sweeping {
       this.restart()
       throw error
     }
-    for (const node of sweep.touched.splice(0)) this.#onTouched(node)
+    for (const node of sweep.touched.splice(0)) this.#onTouched?.(node)
     if (!sweep.isEnd) return { isEnd: false, isCurrent: false, counts: sweep.counts }
     this.#pass = undefined
     this.#changesCounted = pass.changesAtStart
@@ -55,7 +55,7 @@ export class Sweeping {
   }
 
   #begin(): Pass {
-    const sweep = this.#volume.sweep()
+    const sweep = this.#volume.sweep({ inSession: this.#onTouched !== undefined })
     return { sweep, countAtStart: sweep.labels.length, changesAtStart: this.#changes }
   }
 

@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { clockOfProcess } from '../base/clock.js'
 import { Failure } from '../base/failure.js'
+import { faultPoint } from '../base/fault-point.js'
 import type { Native } from '../base/native.js'
 import { Catalog } from '../store/catalog.js'
 import { newSchedule } from '../version/schedule.js'
@@ -13,14 +14,16 @@ import { parsePolicy } from './policy-edit.js'
 import { storeKey } from './runtime-directory.js'
 import { checkTiming, parseScheduleRule } from './schedule-edit.js'
 import { applyEdit } from './snapshot-edit.js'
-import { StoreLock, StoreServed } from './store-lock.js'
+import { StoreDirectory } from './store-directory.js'
+import { StoreServed } from './store-lock.js'
+import { Undo } from './undo.js'
 import type { FoundVolume } from './volume-finder.js'
 import { staleFailure } from './volume-finder.js'
 
 /** What changes the catalog and nothing else, so that it needs no mount. */
 export type VolumeEdit = Extract<
   ControlRequest,
-  { command: 'edit' | 'set-policy' | 'add-schedule' | 'remove-schedules' }
+  { command: 'edit' | 'set-policy' | 'add-schedule' | 'remove-schedules' | 'delete' | 'swept' }
 >
 
 /** A store changes hands in moments: a daemon that ends, or one that begins. */
@@ -49,7 +52,7 @@ async function editStore(native: Native, store: string, edit: VolumeEdit): Promi
   for (;;) {
     if (await askDaemonOf(store, edit)) return
     try {
-      editUnderLock(native, store, edit)
+      await editUnderLock(native, store, edit)
       return
     } catch (error) {
       if (!(error instanceof StoreServed) || Date.now() >= end) throw error
@@ -92,20 +95,37 @@ export function applyVolumeEdit(
     case 'remove-schedules':
       catalog.removeSchedules(edit.volume, edit.names)
       break
+    case 'delete':
+      catalog.removeSnapshots(edit.volume, edit.names, edit.force)
+      faultPoint('delete.gone')
+      break
+    case 'swept':
+      catalog.noteSwept(edit.volume, edit.labels)
+      break
   }
 }
 
-function editUnderLock(native: Native, store: string, edit: VolumeEdit): void {
-  let lock: StoreLock | undefined
+async function editUnderLock(native: Native, path: string, edit: VolumeEdit): Promise<void> {
+  // A store is not made by a look at it.
+  Catalog.open(path, { create: false })
+  const undo = new Undo()
   try {
-    lock = StoreLock.take(native, store, store)
-    const catalog = Catalog.open(store, { create: false })
-    if (edit.command === 'edit') applyEdit(catalog, edit.volume, edit)
-    else applyVolumeEdit(catalog, edit, clockOfProcess().now())
+    // Refuses one that is another user's: what is written there would not be his any more.
+    const store = StoreDirectory.open(native, path, undo)
+    try {
+      if (edit.command === 'edit') applyEdit(store.catalog, edit.volume, edit)
+      else applyVolumeEdit(store.catalog, edit, clockOfProcess().now())
+    } catch (error) {
+      throw error instanceof Failure ? store.named(error) : error
+    }
+    if (edit.command === 'delete') {
+      const { name } = store.catalog.volumeById(edit.volume) ?? { name: edit.volume }
+      store.log.write(`deleted ${edit.names.join(' ')} of ${name}`)
+    }
   } catch (error) {
     if (error instanceof Failure) throw error
-    throw failureOf(error, `can't change the store ${store}`)
+    throw failureOf(error, `can't change the store ${path}`)
   } finally {
-    lock?.release()
+    await undo.run(() => undefined)
   }
 }

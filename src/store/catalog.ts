@@ -1,4 +1,5 @@
 import { join } from 'node:path'
+import { isDeepStrictEqual } from 'node:util'
 import type { LowSync } from 'lowdb'
 import { Failure } from '../base/failure.js'
 import type { Label } from '../base/ids.js'
@@ -170,9 +171,11 @@ export class Catalog {
     return removed
   }
 
-  /** Nothing is left of the snapshots deleted so far. */
-  noteSwept(volumeId: string): void {
+  /** Nothing is left of the snapshots deleted so far; with `labels`, if there are just those now. */
+  noteSwept(volumeId: string, labels?: readonly number[]): void {
     const volume = this.#volume(volumeId)
+    const now = volume.snapshots.map(({ label }) => label as number)
+    if (labels !== undefined && !isDeepStrictEqual(now, labels)) return
     if (volume.isUnswept) this.#replace({ ...volume, isUnswept: false })
   }
 

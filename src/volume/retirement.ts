@@ -104,13 +104,17 @@ export class Retirement {
     return true
   }
 
-  /** The node of a retired file that has other names. */
+  /** Whether it is a retired file that has other names. `stat` is filled for it. */
+  isLinked(object: ObjectId): boolean {
+    const isFile =
+      this.#origin.hasRetired(object) && this.#origin.typeFromStat() !== FileType.directory
+    return isFile && this.#origin.linksFromStat() > 1
+  }
+
+  /** The node of such a file. */
   linked(object: ObjectId): OriginNode | undefined {
-    const { retired } = this.#origin
-    if (!this.#origin.hasRetired(object) || this.#origin.typeFromStat() === FileType.directory)
-      return undefined
-    if (this.#origin.linksFromStat() <= 1) return undefined
-    return this.#origin.nodeFromStat(retired, this.#origin.retiredName(object))
+    if (!this.isLinked(object)) return undefined
+    return this.#origin.nodeFromStat(this.#origin.retired, this.#origin.retiredName(object))
   }
 
   /** What a retired file takes on the disk; nothing if it has other names. */

@@ -172,9 +172,19 @@ export class TreeVolume {
     this.guards.setEpoch(this.#epoch.newest)
   }
 
-  /** A pass over all that is kept. It holds for as long as no snapshot is removed. */
-  sweep(): VolumeSweep {
-    return new VolumeSweep(this.store, this.origin, this.#preserver, this.#retirement, this.#labels)
+  /**
+   * A pass over all that is kept. It holds for as long as no snapshot is removed. Outside of a session (beginSession) it
+   * must not be `inSession`.
+   */
+  sweep({ inSession } = { inSession: true }): VolumeSweep {
+    return new VolumeSweep(
+      this.store,
+      this.origin,
+      this.#preserver,
+      this.#retirement,
+      this.#labels,
+      inSession,
+    )
   }
 
   /** Before a file or directory is opened for a program. Throws EMFILE. */

@@ -33,12 +33,15 @@ export class VolumeSweep {
   readonly #labels: readonly Label[]
   readonly #live: LiveLabels
   readonly #sweep: StoreSweep
+  readonly #inSession: boolean
   /** In the retired directory, found and not removed yet. */
   readonly #unneeded: ObjectId[] = []
   /** Removed for good, and not purged of its elements yet; and the newest snapshot at that time. */
   readonly #gone: ObjectId[] = []
   #labelAtRemoval: Label | 0 = 0
   #filesRemoved = 0
+  /** Files whose other names the live tree has. */
+  #linksLeft = 0
   /** Directories that were not empty. */
   #leftBehind = 0
   #isThrough = false
@@ -50,6 +53,7 @@ export class VolumeSweep {
     preserver: Preserver,
     retirement: Retirement,
     labels: readonly Label[],
+    inSession: boolean,
   ) {
     this.#store = store
     this.#origin = origin
@@ -58,6 +62,7 @@ export class VolumeSweep {
     this.#labels = labels
     this.#live = new LiveLabels(labels)
     this.#sweep = store.sweep(this.#live)
+    this.#inSession = inSession
   }
 
   get isEnd(): boolean {
@@ -83,6 +88,7 @@ export class VolumeSweep {
       ...this.#sweep.counts,
       filesRemoved: this.#filesRemoved,
       leftBehind: this.#leftBehind,
+      linksLeft: this.#linksLeft,
     }
   }
 
@@ -120,8 +126,20 @@ export class VolumeSweep {
     return !this.#live.isNeeded(location.bornAfter, location.writtenAt)
   }
 
+  /**
+   * What has other names gets another ctime when it loses one: outside of a session that would look as if somebody had
+   * changed it unseen.
+   */
+  #mustStay(object: ObjectId): boolean {
+    const mustStay = !this.#inSession && this.#retirement.isLinked(object)
+    if (mustStay) this.#linksLeft++
+    return mustStay
+  }
+
   #removeSome(): void {
-    const objects = this.#unneeded.splice(-removalsMax).filter((each) => this.#isUnneeded(each))
+    const objects = this.#unneeded
+      .splice(-removalsMax)
+      .filter((each) => this.#isUnneeded(each) && !this.#mustStay(each))
     this.#labelAtRemoval = this.#labels.at(-1) ?? 0
     const preserver = this.#preserver.begin()
     for (const object of objects) {

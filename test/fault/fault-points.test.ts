@@ -10,8 +10,8 @@ import type { TestVolumeOptions } from '../support/test-volume.js'
 // at one fault point (src/base/fault-points.ts) after the other; each mount recovers from the kill
 // before, and all is compared with what the oracle kept aside.
 
-/** What daemons do by themselves, and around snapshots: struck in schedule.test.ts and hooks.test.ts of test/mount. */
-const isElsewhere = (point: string) => /^(schedule|hooks)\./.test(point)
+/** What daemons do by themselves, around snapshots, and without a mount: struck in schedule, hooks and gc.test.ts of test/mount. */
+const isElsewhere = (point: string) => /^(schedule|hooks|gc)\./.test(point)
 const everyPoint = (Object.keys(faultPoints) as FaultPoint[]).filter((point) => !isElsewhere(point))
 const configurations: TestVolumeOptions[] = [
   {},
