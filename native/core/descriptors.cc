@@ -1,6 +1,7 @@
 #include "core/descriptors.h"
 
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <linux/openat2.h>
 #include <sys/eventfd.h>
 #include <sys/file.h>
@@ -34,6 +35,14 @@ Result Reopen(int fd, int flags) {
 }
 
 Result Duplicate(int fd) { return ResultOf(::fcntl(fd, F_DUPFD_CLOEXEC, 0)); }
+
+Result CloseAllOnExec() {
+  return ResultOf(::syscall(SYS_close_range, 3U, ~0U, CLOSE_RANGE_CLOEXEC));
+}
+
+Result DuplicateTo(int fd, int to) {
+  return Uninterrupted([&] { return ::dup3(fd, to, O_CLOEXEC); });
+}
 
 Result CloseDescriptor(int fd) {
   // Linux has closed it even when it says EINTR.

@@ -15,6 +15,10 @@ Result OpenPath(const std::string& path, int flags, uint32_t mode);
 Result OpenStraight(const std::string& path, int flags);
 Result Reopen(int fd, int flags);
 Result Duplicate(int fd);
+// No program that is executed from now on gets any descriptor but the first three. Linux 5.11 and later.
+Result CloseAllOnExec();
+// dup3(2): what `to` stood for is closed, and at no moment is there nothing under that number.
+Result DuplicateTo(int fd, int to);
 Result CloseDescriptor(int fd);
 Result Flock(int fd, int operation);
 // Sets RLIMIT_NOFILE to its hard limit and returns that.

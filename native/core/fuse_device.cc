@@ -82,6 +82,14 @@ void FuseDevice::Send(std::span<const std::byte> message) {
   Write(std::as_bytes(std::span(&header, 1)));
 }
 
+Result FuseDevice::Resend() {
+  // FUSE_NOTIFY_RESEND, which older headers lack.
+  constexpr int32_t kResend = 7;
+  const fuse_out_header header{sizeof(fuse_out_header), kResend, 0};
+  const Result written = Write(std::as_bytes(std::span(&header, 1)));
+  return written < 0 ? written : 0;
+}
+
 void FuseDevice::SendStatus(uint64_t unique, Result error) {
   const fuse_out_header header{sizeof(fuse_out_header), static_cast<int32_t>(error), unique};
   Send(std::as_bytes(std::span(&header, 1)));

@@ -29,6 +29,9 @@ class FuseDevice {
   // A reply without data; error is 0 or a negative errno.
   void SendStatus(uint64_t unique, Result error);
 
+  // Has the kernel ask again whatever was received and not answered; 0, or a negative errno.
+  Result Resend();
+
   // How many messages the kernel refused, other than those that nobody waited for any more.
   uint64_t refused() const { return refused_.load(std::memory_order_relaxed); }
 

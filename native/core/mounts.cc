@@ -6,6 +6,7 @@
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
+#include "core/supervisor.h"
 #include "core/unique_fd.h"
 
 namespace bygone {
@@ -23,10 +24,13 @@ Result MountFuse(int fuse_fd, const std::string& mount_point, const std::string&
 }
 
 Result Umount(const std::string& mount_point, int flags) {
+  // It writes back what programs changed through mappings.
+  const WaitingForOwnMount waiting;
   return ResultOf(::umount2(mount_point.c_str(), flags));
 }
 
 Result SyncMount(const std::string& mount_point, const std::string& device) {
+  const WaitingForOwnMount waiting;
   const Result opened = Uninterrupted(
       [&] { return ::open(mount_point.c_str(), O_RDONLY | O_DIRECTORY | O_NONBLOCK | O_CLOEXEC); });
   if (opened < 0) return opened;

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "core/service_thread.h"
+#include "core/supervisor.h"
 
 namespace bygone {
 namespace {
@@ -42,8 +43,19 @@ Notifier::Notifier(FuseDevice& device) : device_(device) {}
 Notifier::~Notifier() { Close(); }
 
 void Notifier::InvalidateEntry(uint64_t parent, std::string_view name) {
+  AddEntry(parent, name, 0);
+}
+
+void Notifier::ExpireEntry(uint64_t parent, std::string_view name) {
+  // FUSE_EXPIRE_ONLY
+  AddEntry(parent, name, 1);
+}
+
+void Notifier::AddEntry(uint64_t parent, std::string_view name, uint32_t flags) {
   fuse_notify_inval_entry_out body{};
   body.parent = parent;
+  // Called padding in headers before 6.2.
+  std::memcpy(reinterpret_cast<std::byte*>(&body) + 12, &flags, sizeof flags);
   body.namelen = static_cast<uint32_t>(name.size());
   Add(MessageOf(FUSE_NOTIFY_INVAL_ENTRY, body, name, name.size() + 1));
 }
@@ -82,7 +94,11 @@ void Notifier::Run() {
     const Message message = std::move(messages_.front());
     messages_.pop_front();
     lock.unlock();
-    device_.Send(message);
+    {
+      // The kernel may wait in it for a directory that is locked until we answer a request.
+      const WaitingForOwnMount waiting;
+      device_.Send(message);
+    }
     lock.lock();
   }
 }

@@ -27,6 +27,8 @@ class Notifier {
 
   // FUSE_NOTIFY_INVAL_ENTRY: the name in the directory with node id `parent`.
   void InvalidateEntry(uint64_t parent, std::string_view name);
+  // The same, but what stands there is asked for before it goes: what is in use stays.
+  void ExpireEntry(uint64_t parent, std::string_view name);
   // FUSE_NOTIFY_INVAL_INODE: attributes, and data from `offset` (negative: no data) for `length`
   // bytes (0 or less: to the end).
   void InvalidateInode(uint64_t node, int64_t offset, int64_t length);
@@ -41,6 +43,7 @@ class Notifier {
  private:
   using Message = std::vector<std::byte>;
 
+  void AddEntry(uint64_t parent, std::string_view name, uint32_t flags);
   void Add(Message message);
   void Run();
 

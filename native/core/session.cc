@@ -147,6 +147,10 @@ void Session::NotifyEntry(uint64_t parent, std::string_view name) {
   notifier_.InvalidateEntry(parent, name);
 }
 
+void Session::NotifyExpire(uint64_t parent, std::string_view name) {
+  notifier_.ExpireEntry(parent, name);
+}
+
 void Session::NotifyInode(uint64_t node, int64_t offset, int64_t length) {
   notifier_.InvalidateInode(node, offset, length);
 }

@@ -46,7 +46,9 @@ class Session {
   Result ReplyWrite(int fd);
   void ReplyAfterSync(std::span<const int> fds, bool data_only);
 
+  Result NotifyResend() { return device_.Resend(); }
   void NotifyEntry(uint64_t parent, std::string_view name);
+  void NotifyExpire(uint64_t parent, std::string_view name);
   void NotifyInode(uint64_t node, int64_t offset, int64_t length);
   // The attributes of the node that the request is about, at once: the kernel keeps it until the
   // request is answered, so that nobody is waited for.

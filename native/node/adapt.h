@@ -168,6 +168,24 @@ struct FromJs<std::vector<int>> {
   }
 };
 
+template <>
+struct FromJs<std::vector<std::string>> {
+  static constexpr const char* kExpected = "an array of strings";
+  static bool Take(napi_env env, napi_value value, std::vector<std::string>& out) {
+    bool is_array = false;
+    uint32_t length = 0;
+    if (napi_is_array(env, value, &is_array) != napi_ok || !is_array) return false;
+    if (napi_get_array_length(env, value, &length) != napi_ok) return false;
+    out.resize(length);
+    for (uint32_t i = 0; i < length; i++) {
+      napi_value element;
+      if (napi_get_element(env, value, i, &element) != napi_ok) return false;
+      if (!FromJs<std::string>::Take(env, element, out[i])) return false;
+    }
+    return true;
+  }
+};
+
 inline Napi::Value ToJs(Napi::Env env, bool value) { return Napi::Boolean::New(env, value); }
 inline Napi::Value ToJs(Napi::Env env, int value) {
   napi_value number = nullptr;

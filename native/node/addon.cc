@@ -9,6 +9,7 @@ Napi::Object Initialize(Napi::Env, Napi::Object exports) {
   bygone::js::ExportFileFunctions(exports);
   bygone::js::ExportProcessFunctions(exports);
   bygone::js::ExportMountSync(exports);
+  bygone::js::ExportSuccession(exports);
   bygone::js::ExportGuards(exports);
   bygone::js::ExportSession(exports);
   bygone::js::ExportChunkStage(exports);

@@ -94,6 +94,8 @@ void ExportFileFunctions(Napi::Object exports) {
   Export<&OpenStraight>(exports, "openStraight");
   Export<&Reopen>(exports, "reopen");
   Export<&Duplicate>(exports, "duplicate");
+  Export<&CloseAllOnExec>(exports, "closeAllOnExec");
+  Export<&DuplicateTo>(exports, "duplicateTo");
   Export<&CloseDescriptor>(exports, "close");
   Export<&Flock>(exports, "flock");
   Export<&GenerationAt>(exports, "generationAt");

@@ -12,6 +12,7 @@ void ExportMountSync(Napi::Object exports);
 void ExportGuards(Napi::Object exports);
 void ExportSession(Napi::Object exports);
 void ExportChunkStage(Napi::Object exports);
+void ExportSuccession(Napi::Object exports);
 void ExportBackgroundSync(Napi::Object exports);
 
 }  // namespace bygone::js

@@ -34,6 +34,10 @@ void NotifyEntry(Session& session, uint32_t parent_high, uint32_t parent_low,
                  const ByteText& name) {
   session.NotifyEntry(NodeId(parent_high, parent_low), name.bytes);
 }
+void NotifyExpire(Session& session, uint32_t parent_high, uint32_t parent_low,
+                  const ByteText& name) {
+  session.NotifyExpire(NodeId(parent_high, parent_low), name.bytes);
+}
 void NotifyInode(Session& session, uint32_t node_high, uint32_t node_low, int64_t offset,
                  int64_t length) {
   session.NotifyInode(NodeId(node_high, node_low), offset, length);
@@ -78,7 +82,9 @@ class SessionObject : public Napi::ObjectWrap<SessionObject> {
                            InstanceMethod<&Self::Call<&ReplyRead>>("replyRead"),
                            InstanceMethod<&Self::Call<&Session::ReplyWrite>>("replyWrite"),
                            InstanceMethod<&Self::Call<&ReplyAfterSync>>("replyAfterSync"),
+                           InstanceMethod<&Self::Call<&Session::NotifyResend>>("notifyResend"),
                            InstanceMethod<&Self::Call<&NotifyEntry>>("notifyEntry"),
+                           InstanceMethod<&Self::Call<&NotifyExpire>>("notifyExpire"),
                            InstanceMethod<&Self::Call<&NotifyInode>>("notifyInode"),
                            InstanceMethod<&Self::Call<&ExpireAttributes>>("expireAttributes"),
                            InstanceMethod<&Self::Call<&Session::Close>>("close"),

@@ -24,6 +24,10 @@ export interface Native {
   /** Opens the file behind a descriptor anew, by /proc/self/fd. */
   reopen(fd: number, flags: number): number
   duplicate(fd: number): number
+  /** Commands that are run from now on get none of this process's descriptors but the first three. */
+  closeAllOnExec(): number
+  /** dup3(2): `to` stands for the same file from now on, and never for none between. */
+  duplicateTo(fd: number, to: number): number
   close(fd: number): number
   /** flock(2): `operation` is LOCK_SH 1, LOCK_EX 2, LOCK_UN 8, with LOCK_NB 4. */
   flock(fd: number, operation: number): number
@@ -154,6 +158,26 @@ export interface Native {
     buffer: Uint8Array,
   ): number
 
+  // --- what outlives the process
+  /** memfd_create(2). */
+  memoryFile(name: string): number
+  /** The first `bytes` of a file, shared with whoever else maps it. */
+  mapShared(fd: number, bytes: number): ArrayBuffer | number
+  /**
+   * Starts the process that holds this one's descriptors and starts a successor by `argv` and `environment` if this
+   * one dies; its pid. See native/core/supervisor.h for what is in the two memory files. For the main thread.
+   */
+  startSupervisor(
+    pageFd: number,
+    keepFd: number,
+    argv: readonly string[],
+    environment: readonly string[],
+  ): number
+  /** 1: the child has ended, and is gone for good; 0: it runs. */
+  hasChildEnded(pid: number): number
+  /** 1: a read would not wait. */
+  isReadable(fd: number): number
+
   // --- processes and mounts
   /** What this thread executes from now on has at most these capabilities (bits; as far as it has CAP_SETPCAP), and gains none. */
   confineChildren(capabilities: number): number
@@ -251,8 +275,12 @@ export interface Session {
   replyWrite(fd: number): number
   /** Syncs the descriptors in order (duplicated first) on a thread of the addon's pool, then answers the request in `request`. */
   replyAfterSync(fds: readonly number[], dataOnly: boolean): void
+  /** Has the kernel ask again what it got no answer to (FUSE_NOTIFY_RESEND): before the first exchange of a successor. */
+  notifyResend(): number
   /** FUSE_NOTIFY_INVAL_ENTRY / INVAL_INODE, sent from a thread of the addon: the kernel may hold locks that only our replies free. */
   notifyEntry(parentHigh: number, parentLow: number, name: ByteString): void
+  /** The kernel is to ask for the name before it uses it again. Takes no directory or mount in use away. */
+  notifyExpire(parentHigh: number, parentLow: number, name: ByteString): void
   notifyInode(nodeHigh: number, nodeLow: number, offset: number, length: number): void
   /** The same for the attributes of the node that `request` is about, done when this returns. */
   expireAttributes(nodeHigh: number, nodeLow: number): void

@@ -18,6 +18,7 @@ import { metricsCommand } from './metrics.js'
 import { mountCommand } from './mount.js'
 import { printNote } from './output.js'
 import { policyCommand } from './policy.js'
+import { reloadCommand } from './reload.js'
 import { restoreCommand } from './restore.js'
 import { sambaCommand } from './samba.js'
 import { scheduleCommand } from './schedule.js'
@@ -81,6 +82,7 @@ VOLUME is a name, an origin, a mount point, or any path inside one. Exit codes: 
     statusCommand(),
     checkCommand(),
     metricsCommand(),
+    reloadCommand(),
     sambaCommand(),
     completionCommand(),
     manCommand(),

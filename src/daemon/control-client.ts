@@ -11,7 +11,10 @@ const replyBytesMax = 256 * 1024 * 1024
 /** The daemon went away before it replied: whether it has carried out the request is not known. */
 export class DaemonGone extends Failure {
   constructor() {
-    super('failed', 'the daemon ended before it replied; its log is daemon.log in the store')
+    super(
+      'failed',
+      'the daemon ended before it replied: see by `bygone list` whether it was done; its log is daemon.log in the store',
+    )
   }
 }
 

@@ -33,6 +33,7 @@ export type ControlRequest =
   | { command: 'sweep'; volume: string }
   | { command: 'freed'; volume: string; names: string[] }
   | { command: 'shares'; volume: string }
+  | { command: 'reload' }
   | { command: 'volumes' }
   | { command: 'snapshots'; volume: string }
   | { command: 'status'; volume: string }
@@ -53,6 +54,8 @@ export interface ControlResults {
   sweep: SweepReport
   freed: { bytes: number }
   shares: SharesReport
+  /** The daemon that is about to be replaced. */
+  reload: { pid: number }
   volumes: VolumeSummary[]
   snapshots: SnapshotSummary[]
   status: VolumeStatus
@@ -107,6 +110,7 @@ export interface VolumeStatus extends VolumeSummary {
   isUnswept: boolean
   /** The rest is known of mounted volumes only. */
   pid?: number
+  supervisor?: SupervisorStatus
   transport?: string
   durability?: string
   mountedAt?: string
@@ -147,6 +151,16 @@ export interface SharesReport {
   /** Nothing is being counted any more. */
   isEnd: boolean
   snapshots: ({ name: string } & Share)[]
+}
+
+/** Who replaces a daemon that dies. */
+export interface SupervisorStatus {
+  /** null: nobody does. */
+  pid: number | null
+  /** How often it was done, when last (ISO 8601, UTC), and how the daemon before ended. */
+  takeovers: number
+  last: string | null
+  why: string | null
 }
 
 export interface MountedReport {
@@ -190,6 +204,7 @@ export function parseRequest(line: string): ControlRequest {
     case 'sweep':
     case 'shares':
       return { command, volume: text(message, 'volume') }
+    case 'reload':
     case 'volumes':
     case 'metrics':
       return { command }

@@ -1,3 +1,4 @@
+import { lstatSync } from 'node:fs'
 import { dirname } from 'node:path'
 import { Failure } from '../base/failure.js'
 import { ControlClient } from './control-client.js'
@@ -15,6 +16,17 @@ import {
 export async function connectToMount(entry: MountEntry): Promise<ControlClient | undefined> {
   const uid = mountOwner(entry)
   return connectFirst(uid, (directory) => mountSocket(directory, entry.device))
+}
+
+/** Whether a daemon that serves the mount has left its socket there: it has died, and there may be a successor soon. */
+export function hasSocket(entry: MountEntry): boolean {
+  const uid = mountOwner(entry)
+  const own = currentOwner()
+  const owner = { uid, xdgRuntimeDirectory: own.uid === uid ? own.xdgRuntimeDirectory : undefined }
+  return runtimeDirectories(owner).some(
+    (directory) =>
+      lstatSync(mountSocket(directory, entry.device), { throwIfNoEntry: false }) !== undefined,
+  )
 }
 
 /** The daemon of this user that serves a store, named by storeKey. */

@@ -12,6 +12,7 @@ import { checkMountPaths } from './mount-paths.js'
 import { OriginDirectory } from './origin-directory.js'
 import { makeRuntimeDirectory, removeStaleSockets, storeSocket } from './runtime-directory.js'
 import { StoreDirectory } from './store-directory.js'
+import { Succession } from './succession.js'
 import { Undo } from './undo.js'
 
 export interface RunOptions {
@@ -21,6 +22,8 @@ export interface RunOptions {
   onMounted: (report: MountedReport) => void
   /** Then: asks the daemon for more, before it is served on. `end`: it is to end. */
   onServing?: (handle: Daemon['handle'], end: AbortSignal) => Promise<void>
+  /** If this process dies a successor is to go on with its mounts. */
+  isSupervised?: boolean
   /** Gets what goes to the log too. */
   echo?: Log
 }
@@ -37,31 +40,56 @@ export async function runDaemon(
 ): Promise<boolean> {
   // The signals wait until there is something to end: a mount half made would stay.
   const end = new AbortController()
-  const onSignal = () => {
+  const ignoreSignals = onSignals(() => {
     end.abort()
-  }
-  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
-  for (const signal of signals) process.on(signal, onSignal)
-  options.cancel?.addEventListener('abort', onSignal)
+  })
+  options.cancel?.addEventListener('abort', () => {
+    end.abort()
+  })
   const undo = new Undo()
   try {
     native.raiseDescriptorLimit()
-    const { daemon, server, report } = await start(native, order, undo, end.signal, options.echo)
+    const { daemon, server, report } = await start(native, order, undo, end.signal, options)
     undo.forget()
     options.onMounted(report)
     await options.onServing?.(daemon.handle, end.signal)
-    const shutDown = () => void daemon.shutDown()
-    process.on('uncaughtException', daemon.fail)
-    if (end.signal.aborted) shutDown()
-    else end.signal.addEventListener('abort', shutDown)
-    const isClean = await daemon.ended
-    await server.close()
-    return isClean
+    return await untilEnded(daemon, server, end.signal)
   } catch (error) {
     await undo.run((problem) => options.echo?.(`could not tidy up: ${String(problem)}`))
     throw error
   } finally {
-    for (const signal of signals) process.off(signal, onSignal)
+    ignoreSignals()
+  }
+}
+
+/** Calls `end` when the process is asked to end; returns what leaves that again. */
+export function onSignals(end: () => void): () => void {
+  const signals = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+  for (const signal of signals) process.on(signal, end)
+  return () => {
+    for (const signal of signals) process.off(signal, end)
+  }
+}
+
+const tickMs = 2000
+
+/** Serves until no volume is left, or `end`. Resolves to whether all ended well. */
+export async function untilEnded(
+  daemon: Daemon,
+  server: ControlServer,
+  end: AbortSignal,
+): Promise<boolean> {
+  const shutDown = () => void daemon.shutDown()
+  const ticks = setInterval(daemon.tick, tickMs)
+  process.on('uncaughtException', daemon.fail)
+  try {
+    if (end.aborted) shutDown()
+    else end.addEventListener('abort', shutDown)
+    const isClean = await daemon.ended
+    await server.close()
+    return isClean
+  } finally {
+    clearInterval(ticks)
     process.removeAllListeners('uncaughtException')
   }
 }
@@ -72,7 +100,7 @@ async function start(
   order: MountOrder,
   undo: Undo,
   cancel: AbortSignal,
-  echo: Log | undefined,
+  { echo, isSupervised }: RunOptions,
 ) {
   await checkMountPaths(order)
   checkMountAbility(order)
@@ -93,6 +121,7 @@ async function start(
     },
     log,
     clock: clockOfProcess(),
+    succession: isSupervised === true ? Succession.create(native, order.store) : undefined,
   })
   // Whoever comes early waits: what the first mount has made may yet be taken back.
   const started = new Deferred()

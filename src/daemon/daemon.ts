@@ -17,6 +17,7 @@ import type {
   VolumeStatus,
   VolumeSummary,
 } from './control-protocol.js'
+import { Bequest } from './bequest.js'
 import { DaemonEnding } from './control-server.js'
 import type { Log } from './daemon-log.js'
 import { errnoCodeOf, failureOf } from './failure-of.js'
@@ -29,6 +30,7 @@ import type { MountEntry } from './mount-table.js'
 import { Expirer } from './expirer.js'
 import { metricsOf } from './metrics.js'
 import { MountedVolume } from './mounted-volume.js'
+import type { MountedVolumeParts } from './mounted-volume.js'
 import { notesOfWriters } from './origin-writers.js'
 import { OriginDirectory } from './origin-directory.js'
 import { linkMountSocket, unlinkMountSocket } from './runtime-directory.js'
@@ -44,6 +46,8 @@ import type { CutVolume, SnapshotWords } from './snapshots.js'
 import { SpaceWatch } from './space-watch.js'
 import type { WatchedPlace } from './space-watch.js'
 import type { StoreDirectory } from './store-directory.js'
+import type { Estate, Succession, VolumeEstate } from './succession.js'
+import { checkSuccessor } from './successor-check.js'
 import {
   directoryBytes,
   recordStatus,
@@ -55,7 +59,7 @@ import type { Wanted } from './thread-protocol.js'
 import { Undo } from './undo.js'
 import { volumeFor } from './volume-choice.js'
 import { applyVolumeEdit } from './volume-edit.js'
-import type { ThreadEnd } from './volume-thread.js'
+import type { Opened, ThreadEnd } from './volume-thread.js'
 import { VolumeThread } from './volume-thread.js'
 
 /** How long a daemon that was told to end waits for programs to leave its mounts. */
@@ -79,6 +83,8 @@ export interface DaemonOptions {
   stopListening: () => void
   log: Log
   clock: Clock
+  /** undefined: if this process dies its mounts do too. */
+  succession?: Succession | undefined
 }
 
 /** One store and its mounted volumes. It ends when the last of them does. */
@@ -93,6 +99,7 @@ export class Daemon {
   readonly #expirer: Expirer
   readonly #hooks: SnapshotHooks
   readonly #failures: DaemonStatus['failures'] = {}
+  readonly #bequest: Bequest
   #isMounting = false
   #isClean = true
   #isEnding = false
@@ -120,6 +127,9 @@ export class Daemon {
       swept: (id) => this.#volume(id).sweeper.settled(),
       freeBytes: (id) => this.#volume(id).space.freeBytes('store'),
     })
+    const { succession } = options
+    const mounted = () => this.#mounted.values()
+    this.#bequest = new Bequest({ ...options, succession, mounted })
     this.ended = new Promise((resolve) => {
       this.#end = resolve
     })
@@ -163,6 +173,9 @@ export class Daemon {
           return { bytes: this.freedBy(request.volume, request.names) }
         case 'shares':
           return await this.shares(request.volume)
+        case 'reload':
+          await this.reload()
+          return { pid: process.pid }
         case 'volumes':
           return this.volumes()
         case 'snapshots':
@@ -207,17 +220,8 @@ export class Daemon {
       await volume.unmount(true)
       throw error
     }
-    this.#mounted.set(record.id, volume)
-    // Takes its turn before any snapshot does.
-    void this.#hooks.finish(this.#hookSubject(record.id, { tags: [], memo: '' }))
-    this.#scheduler.wake()
-    this.#expirer.look(record.id)
-    // An index that was built anew has again what was swept.
-    const isRebuilt = volume.opened.recovery['wasIndexRebuilt'] === true
-    if (record.isUnswept || isRebuilt) volume.sweeper.start()
-    void volume.ended.then((end) => {
-      this.#onEnded(volume, end)
-    })
+    this.#add(volume)
+    await this.#bequest.include(volume)
     log(`mounted ${order.origin} on ${order.mountPoint} (${order.transport})`)
     const notes = volume.opened.collisions.map(
       (name) => `${join(order.origin, name)} is hidden: the mount shows snapshots under that name`,
@@ -227,6 +231,23 @@ export class Daemon {
     await volume.space.look()
     notes.push(...volume.space.warnings)
     return { volume: record.id, name: record.name, mountPoint: order.mountPoint, notes }
+  }
+
+  /** Goes on serving what a daemon has served that has died. */
+  async takeOver(estate: Estate): Promise<void> {
+    if (!(await this.#bequest.takeOver(estate, this.#reopen))) this.#isClean = false
+    this.#endIfIdle()
+  }
+
+  /** Ends this process in the middle of its work, so that a successor (of a new version, perhaps) goes on with it. */
+  async reload(): Promise<void> {
+    this.#bequest.assertReplaceable()
+    await checkSuccessor()
+    await this.#locks.run([mounting, catalog, ...this.#mounted.keys()], async () => {
+      const volumes = [...this.#mounted.values()]
+      await Promise.all(volumes.map(({ thread }) => thread.hold()))
+      this.#bequest.reload()
+    })
   }
 
   async unmount(id: string, isForced: boolean): Promise<void> {
@@ -365,7 +386,8 @@ export class Daemon {
   async status(id: string): Promise<VolumeStatus> {
     const record = this.#record(id)
     const { store } = this.#options
-    const { order, mountedAt, opened, thread, space, cuts } = this.#volume(id)
+    const volume = this.#volume(id)
+    const { order, mountedAt, opened, thread, space, cuts } = volume
     const { negotiated, gauges, changesSinceSnapshot } = await thread.status()
     const spaceReports = await space.look()
     return {
@@ -377,6 +399,7 @@ export class Daemon {
       space: spaceReports,
       warnings: space.warnings,
       pid: process.pid,
+      supervisor: this.#bequest.status(volume),
       transport: order.transport,
       durability: order.durability,
       mountedAt: mountedAt.toISOString(),
@@ -401,9 +424,15 @@ export class Daemon {
     return metricsOf(await Promise.all(statuses), this.#options.clock.now())
   }
 
+  /** From time to time. */
+  readonly tick = (): void => {
+    this.#bequest.look()
+  }
+
   /** Unmounts everything, whoever uses it, and ends. */
   async shutDown(): Promise<void> {
     this.#isEnding = true
+    this.#bequest.end()
     this.#scheduler.stop()
     this.#expirer.stop()
     // A mount under way is finished first: half done it could not be told from a stale one.
@@ -424,6 +453,7 @@ export class Daemon {
   /** A bug: nobody knows what state it has left, so the mounts are taken away in good order while that works. */
   readonly fail = (error: Error): void => {
     this.#options.log(`internal error: ${error.stack ?? error.message}`)
+    if (!this.#isEnding) this.#bequest.dieIfReplaced()
     if (!this.#isClean) return
     this.#isClean = false
     void this.shutDown()
@@ -504,9 +534,36 @@ export class Daemon {
     origin: OriginDirectory,
     cancel: AbortSignal | undefined,
   ): Promise<MountedVolume> {
+    const sessionFd = this.#bequest.newSession(order)
+    const { thread, partsOf } = this.#startThread(record, order, origin, sessionFd, false)
+    try {
+      const opened = await thread.opened()
+      faultPoint('mount.opened')
+      refuseCancelled(cancel)
+      const volume = await MountedVolume.mount(partsOf(opened), () => {
+        refuseCancelled(cancel)
+      })
+      this.#bequest.remember(volume, sessionFd)
+      return volume
+    } catch (error) {
+      await thread.discard()
+      this.#bequest.discard(sessionFd)
+      throw error
+    }
+  }
+
+  /** `sessionFd`: where it keeps on record what a successor needs, or, at a takeover, finds what a predecessor has left. */
+  #startThread(
+    record: VolumeRecord,
+    order: MountOrder,
+    origin: OriginDirectory,
+    sessionFd: number | undefined,
+    isTakeover: boolean,
+  ): { thread: VolumeThread; partsOf: (opened: Opened) => MountedVolumeParts } {
     const { native, store, log } = this.#options
     const { id, chunkBytes } = record
     const data = {
+      session: this.#bequest.threadData(sessionFd, isTakeover),
       originFd: origin.duplicate(),
       storeDirectory: store.volumeDirectory(id),
       snapshots: [...record.snapshots],
@@ -526,7 +583,7 @@ export class Daemon {
         if (found !== undefined) this.#expirer.noteFree(id, found.bytesFree)
       },
     })
-    const thread = new VolumeThread(native, data, {
+    const thread: VolumeThread = new VolumeThread(native, data, {
       log: volumeLog,
       onIdle: () => {
         space.lookSometimes()
@@ -535,35 +592,52 @@ export class Daemon {
         void this.#onWanted(id, thread, what, name)
       },
     })
+    const noteSwept = () => {
+      store.catalog.noteSwept(id)
+    }
+    const sweeper = new Sweeper(thread, noteSwept, volumeLog)
+    const { letGo, isOwn } = this.#bequest
+    const now = this.#now
+    const parts = { native, id, order, origin, thread, sweeper, space, log, now, letGo, isOwn }
+    return { thread, partsOf: (opened) => ({ ...parts, opened }) }
+  }
+
+  readonly #reopen = async (
+    left: VolumeEstate,
+  ): Promise<{ descriptors: number[]; serve: () => void }> => {
+    const { id, order, entry, sessionFd } = left
+    const { native, runtimeDirectory, store } = this.#options
+    const record = this.#record(id)
+    const origin = OriginDirectory.adopt(native, order.origin, left.originFd, left.originLockFd)
+    const { thread, partsOf } = this.#startThread(record, order, origin, sessionFd, true)
     try {
       const opened = await thread.opened()
-      faultPoint('mount.opened')
-      refuseCancelled(cancel)
-      const noteSwept = () => {
-        store.catalog.noteSwept(id)
+      const serve = () => {
+        // Somebody may have taken it for a dead daemon's meanwhile.
+        linkMountSocket(runtimeDirectory, entry.device, store.key)
+        const volume = MountedVolume.takeOver(partsOf(opened), left)
+        this.#bequest.remember(volume, sessionFd)
+        this.#add(volume)
       }
-      const sweeper = new Sweeper(thread, noteSwept, (line) => {
-        volumeLog(line)
-      })
-      const parts = {
-        native,
-        id,
-        order,
-        origin,
-        thread,
-        sweeper,
-        opened,
-        space,
-        log,
-        now: this.#now,
-      }
-      return await MountedVolume.mount(parts, () => {
-        refuseCancelled(cancel)
-      })
+      return { descriptors: opened.descriptors, serve }
     } catch (error) {
       await thread.discard()
       throw error
     }
+  }
+
+  #add(volume: MountedVolume): void {
+    this.#mounted.set(volume.id, volume)
+    // Takes its turn before any snapshot does.
+    void this.#hooks.finish(this.#hookSubject(volume.id, { tags: [], memo: '' }))
+    this.#scheduler.wake()
+    this.#expirer.look(volume.id)
+    // An index that was built anew has again what was swept.
+    const isRebuilt = volume.opened.recovery['wasIndexRebuilt'] === true
+    if (this.#record(volume.id).isUnswept || isRebuilt) volume.sweeper.start()
+    void volume.ended.then((end) => {
+      this.#onEnded(volume, end)
+    })
   }
 
   async #onWanted(id: string, thread: VolumeThread, what: Wanted, name: string): Promise<void> {
@@ -591,6 +665,7 @@ export class Daemon {
 
   #onEnded(volume: MountedVolume, end: ThreadEnd): void {
     const { order } = volume
+    if (!end.isClean && end.isBug === true && !this.#isEnding) this.#bequest.dieIfReplaced()
     this.#options.log(`unmounted ${order.mountPoint}${end.isClean ? '' : ' after a failure'}`)
     if (!end.isClean) this.#isClean = false
     this.#forget(volume)
@@ -600,6 +675,7 @@ export class Daemon {
   #forget(volume: MountedVolume): void {
     if (this.#mounted.get(volume.id) !== volume) return
     this.#mounted.delete(volume.id)
+    this.#bequest.forget(volume)
     const { device } = volume.entry
     const isReused = [...this.#mounted.values()].some(({ entry }) => entry.device === device)
     const { runtimeDirectory, store } = this.#options
@@ -614,6 +690,7 @@ export class Daemon {
   #endIfIdle(): void {
     if (this.#mounted.size > 0 || this.#isMounting) return
     this.#isEnding = true
+    this.#bequest.end()
     this.#scheduler.stop()
     this.#expirer.stop()
     // A successor finds its socket's name free when it gets the lock.

@@ -18,6 +18,7 @@ import type { OriginDirectory } from './origin-directory.js'
 import { originWriters } from './origin-writers.js'
 import type { MountedOrigin, OriginWriter } from './origin-writers.js'
 import { raiseReadAhead } from './read-ahead.js'
+import type { VolumeEstate } from './succession.js'
 import type { Sweeper } from './sweeper.js'
 import type { SpaceWatch } from './space-watch.js'
 import type { Opened, ThreadEnd, VolumeThread } from './volume-thread.js'
@@ -52,6 +53,10 @@ export interface MountedVolumeParts {
   space: SpaceWatch
   log: Log
   now: () => Date
+  /** A descriptor that a successor would have got is about to be closed. */
+  letGo: (fd: number) => void
+  /** Whether that process is of this daemon. */
+  isOwn: (pid: number) => boolean
 }
 
 /** A volume while it is mounted. Owns its origin, its thread and the connection to the kernel. */
@@ -75,26 +80,45 @@ export class MountedVolume {
   readonly #native: Native
   readonly #log: Log
   readonly #place: MountedOrigin
+  readonly #isOwn: (pid: number) => boolean
+  /** The connection to the kernel, and the origin, both borrowed; undefined: not ours. */
+  readonly fuseFd: number | undefined
+  readonly originFd: number
+  readonly originLockFd: number
+
+  readonly #letGo: (fd: number) => void
   #isFlushing = false
 
-  private constructor(parts: MountedVolumeParts, entry: MountEntry, fuseFd: number | undefined) {
+  private constructor(
+    parts: MountedVolumeParts,
+    entry: MountEntry,
+    fuseFd: number | undefined,
+    mountedAt = parts.now(),
+    mayHaveWriters = parts.order.mountPoint === parts.order.origin,
+  ) {
+    this.fuseFd = fuseFd
+    this.originFd = parts.origin.fd
+    this.originLockFd = parts.origin.lockFd
+    this.#letGo = parts.letGo
     this.id = parts.id
     this.order = parts.order
     this.opened = parts.opened
     this.space = parts.space
     this.thread = parts.thread
     this.sweeper = parts.sweeper
-    this.mountedAt = parts.now()
+    this.mountedAt = mountedAt
     this.entry = entry
     this.#native = parts.native
     this.#log = parts.log
-    const { origin, mountPoint } = parts.order
+    const { origin } = parts.order
     this.#place = { origin, device: statSync(parts.origin.root).dev, mount: entry }
     // Beside a mount point of its own anybody may write to the origin at any time.
-    this.writers = mountPoint === origin ? originWriters(this.#place) : []
+    this.#isOwn = parts.isOwn
+    this.writers = mayHaveWriters ? originWriters(this.#place, this.#isOwn) : []
     this.ended = this.thread.ended.then(async (end) => {
       await this.#detachDead(end)
       disconnect(parts, fuseFd)
+      for (const fd of [parts.origin.fd, parts.origin.lockFd]) parts.letGo(fd)
       parts.origin.close()
       return end
     })
@@ -126,6 +150,16 @@ export class MountedVolume {
     }
   }
 
+  /** Goes on serving a mount whose daemon has died. */
+  static takeOver(
+    parts: MountedVolumeParts,
+    { entry, fuseFd, mountedAtMs, hasWriters }: VolumeEstate,
+  ): MountedVolume {
+    const volume = new MountedVolume(parts, entry, fuseFd, new Date(mountedAtMs), hasWriters)
+    parts.thread.serve(fuseFd)
+    return volume
+  }
+
   /**
    * Returns when everything is safely in the store and the origin. While programs use the mount it is
    * refused, unless forced: then what they still do with it fails, and if the origin does not answer the
@@ -143,6 +177,8 @@ export class MountedVolume {
         abortConnection(this.#native, this.entry)
         endMsMax = 1000
       }
+      // Nobody is to go on with what is left of it.
+      if (this.fuseFd !== undefined) this.#letGo(this.fuseFd)
       await unmountKernel(this.#native, mountPoint, true)
       this.thread.stop()
     }
@@ -194,7 +230,7 @@ export class MountedVolume {
    */
   doubtful(): readonly ObjectId[] {
     if (this.writers.length === 0) return []
-    return [...new Set(originWriters(this.#place).map(({ object }) => object))]
+    return [...new Set(originWriters(this.#place, this.#isOwn).map(({ object }) => object))]
   }
 
   /** Unmounts as soon as nobody uses it, within the patience given; after that, all the same. */
@@ -314,9 +350,13 @@ async function discard(parts: MountedVolumeParts, fuseFd: number | undefined): P
   disconnect(parts, fuseFd)
 }
 
-function disconnect({ native, thread }: MountedVolumeParts, fuseFd: number | undefined): void {
+function disconnect(parts: MountedVolumeParts, fuseFd: number | undefined): void {
+  const { native, thread, letGo } = parts
   // Requests that still wait, in a lazily unmounted or another namespace's mount, fail with this.
-  if (fuseFd !== undefined) native.close(fuseFd)
+  if (fuseFd !== undefined) {
+    letGo(fuseFd)
+    native.close(fuseFd)
+  }
   thread.dispose()
 }
 

@@ -62,6 +62,23 @@ export class OriginDirectory {
     return origin
   }
 
+  /** By the descriptors of a predecessor of this process, which has died. */
+  static adopt(native: Native, path: string, fd: number, lockFd: number): OriginDirectory {
+    const origin = new OriginDirectory(native, path, fd)
+    origin.#lockFd = lockFd
+    return origin
+  }
+
+  /** Borrowed. */
+  get lockFd(): number {
+    return this.#lockFd
+  }
+
+  /** O_PATH. Borrowed. */
+  get fd(): number {
+    return this.#fd
+  }
+
   /** A descriptor of the origin for somebody else to keep and close. */
   duplicate(): number {
     return checked(this.#native.duplicate(this.#fd), 'duplicate the origin descriptor')

@@ -37,9 +37,13 @@ export interface MountedOrigin {
  * Who has files of the origin open for writing, or mapped to be written, beside the mount over it; as far as this
  * user may see. Asks nothing of the mount.
  */
-export function originWriters(place: MountedOrigin): OriginWriter[] {
+export function originWriters(
+  place: MountedOrigin,
+  isOwn: (pid: number) => boolean,
+): OriginWriter[] {
   const writers = new Map<string, OriginWriter>()
   for (const pid of otherProcesses()) {
+    if (isOwn(Number(pid))) continue
     for (const { path, object } of [...openFiles(pid, place), ...mappedFiles(pid, place)]) {
       const key = `${pid} ${object}`
       if (!writers.has(key)) writers.set(key, { pid, command: commandOf(pid), path, object })

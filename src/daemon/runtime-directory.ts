@@ -104,7 +104,9 @@ export async function removeStaleSockets(directory: string, nowMs: number): Prom
     const path = join(directory, name)
     const stat = lstatSync(path, { throwIfNoEntry: false })
     if (stat === undefined || nowMs - stat.mtimeMs < staleAgeMs) continue
-    if (!(await isListening(path))) rmSync(path, { force: true })
+    if (await isListening(path)) continue
+    // Not if a successor of its daemon has made it anew.
+    if (lstatSync(path, { throwIfNoEntry: false })?.ino === stat.ino) rmSync(path, { force: true })
   }
 }
 

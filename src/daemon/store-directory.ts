@@ -76,6 +76,23 @@ export class StoreDirectory {
     return new StoreDirectory(native, path, fd, lock, catalog, log)
   }
 
+  /** By the descriptors of a predecessor of this process, which has died. Throws Failure. */
+  static adopt(native: Native, path: string, fd: number, lockFd: number): StoreDirectory {
+    const root = rootOf(fd)
+    const lock = StoreLock.adopt(native, root, lockFd)
+    const log = new DaemonLog(join(root, 'daemon.log'), () => new Date())
+    return new StoreDirectory(native, path, fd, lock, openCatalog(root, path), log)
+  }
+
+  /** Of the directory, O_PATH. Borrowed. */
+  get fd(): number {
+    return this.#fd
+  }
+
+  get lockFd(): number {
+    return this.#lock.fd
+  }
+
   volumeDirectory(id: string): string {
     return join(this.root, 'volumes', id)
   }

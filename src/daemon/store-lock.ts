@@ -54,6 +54,17 @@ export class StoreLock {
     }
   }
 
+  /** One that a predecessor of this process held: its descriptor was never closed. `root` as for `take`. */
+  static adopt(native: Native, root: string, fd: number): StoreLock {
+    noteOwner(join(root, lockFile))
+    return new StoreLock(native, fd)
+  }
+
+  /** Borrowed. */
+  get fd(): number {
+    return this.#fd
+  }
+
   release(): void {
     if (this.#fd >= 0) this.#native.close(this.#fd)
     this.#fd = -1

@@ -19,6 +19,21 @@ export interface VolumeThreadData {
   durability: Durability
   transport: Transport
   isMountedOver: boolean
+  /** undefined: nothing goes on record for a successor. */
+  session: SessionData | undefined
+}
+
+/** What a thread needs to keep a session on record. The descriptors stay the main thread's. */
+export interface SessionData {
+  /** Of the SessionLog. */
+  sessionFd: number
+  /** Of KeptDescriptors. */
+  keepFd: number
+  descriptorsMax: number
+  /** Of the succession page. */
+  pageFd: number
+  /** A predecessor's session goes on. */
+  isTakeover: boolean
 }
 
 /** Main thread to volume thread. After each, the main thread counts `signal` up and signals wakeFd. */
@@ -48,7 +63,15 @@ export type ToVolumeThread =
 
 export type FromVolumeThread =
   /** Store and volume are open: it may be mounted. */
-  | { type: 'opened'; collisions: string[]; recovery: Record<string, unknown> }
+  | {
+      type: 'opened'
+      collisions: string[]
+      recovery: Record<string, unknown>
+      /** Of a session taken over: all that its files and nodes need. */
+      descriptors: number[]
+    }
+  /** INIT was agreed on, or was by a predecessor: whether the session can be taken over. */
+  | { type: 'agreed'; canResend: boolean }
   /** The fuse-native transport has mounted. */
   | { type: 'serving' }
   | { type: 'held'; id: number }
@@ -62,7 +85,7 @@ export type FromVolumeThread =
   | { type: 'wanted'; what: Wanted; name: string }
   | { type: 'log'; line: string }
   /** It could not open or had to stop: why. The thread ends. */
-  | { type: 'failed'; kind: FailureKind; message: string }
+  | { type: 'failed'; kind: FailureKind; message: string; isBug: boolean }
   /** Nothing is served any more and all is on the disk. The thread ends. */
   | { type: 'closed' }
 

@@ -1,11 +1,14 @@
 import { existsSync } from 'node:fs'
 import { realpath } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { Failure } from '../base/failure.js'
+import { DaemonGone } from './control-client.js'
 import type { ControlClient } from './control-client.js'
 import type { VolumeSummary } from './control-protocol.js'
-import { connectToMount } from './daemon-finder.js'
+import { connectToMount, hasSocket } from './daemon-finder.js'
 import { failureOf } from './failure-of.js'
+import { isStale } from './stale-mounts.js'
 import { fuseType, isInside, mountAround, mountAt, readMountTable } from './mount-table.js'
 import type { MountEntry } from './mount-table.js'
 import { markerFile, readMarkerAt, storeOfMarker } from './origin-marker.js'
@@ -16,6 +19,10 @@ export interface MountedVolumeFound {
   /** The path that was named, free of links; none if it was a name. */
   path?: string
 }
+
+/** A takeover takes well below a second; on a busy machine, or with a million files known, some. */
+const takeoverMsMax = 20_000
+const attemptsMax = 5
 
 /** Where a volume was found: behind a daemon, in a store nobody serves it from, or under a dead mount. */
 export type FoundVolume =
@@ -70,17 +77,42 @@ export async function findDaemons(
   const seen = new Set<string>()
   for (const entry of table.filter((each) => each.type === fuseType)) {
     if (seen.has(entry.device)) continue
-    const client = await connectToMount(entry).catch(ignoreOthers)
-    if (client === undefined) continue
-    const volumes = await client.request<'volumes'>({ command: 'volumes' }).catch(ignoreOthers)
-    if (volumes === undefined) {
-      client.close()
-      continue
-    }
+    const found = await daemonOf(entry).catch(ignoreOthers)
+    if (found === undefined) continue
+    const { client, volumes } = found
     for (const { device } of volumes) if (device !== null) seen.add(device)
     daemons.push({ client, volumes })
   }
   return daemons
+}
+
+/** The daemon that serves a mount, and its volumes; undefined if there is none and will be none. */
+async function daemonOf(
+  entry: MountEntry,
+): Promise<{ client: ControlClient; volumes: VolumeSummary[] } | undefined> {
+  for (let attempt = 1; ; attempt++) {
+    const client = await connectPatiently(entry)
+    if (client === undefined) return undefined
+    try {
+      return { client, volumes: await client.request<'volumes'>({ command: 'volumes' }) }
+    } catch (error) {
+      client.close()
+      // It has just died: a successor can be asked the same.
+      if (!(error instanceof DaemonGone) || attempt === attemptsMax) throw error
+    }
+  }
+}
+
+/** The daemon that serves a mount. If it has just died a successor is waited for; undefined if there will be none. */
+async function connectPatiently(entry: MountEntry): Promise<ControlClient | undefined> {
+  const end = Date.now() + takeoverMsMax
+  for (;;) {
+    const client = await connectToMount(entry)
+    // One that has ended in good order leaves no socket, and a mount that is just being made has none yet.
+    if (client !== undefined || Date.now() >= end || !hasSocket(entry)) return client
+    if (await isStale(entry)) return undefined
+    await sleep(50)
+  }
 }
 
 /** The volume around a path that is not mounted. */
@@ -151,9 +183,9 @@ async function findByName(
 }
 
 async function findByMount(entry: MountEntry): Promise<FoundVolume> {
-  const client = await connectToMount(entry)
-  if (client === undefined) return { state: 'stale', entry }
-  const volumes = await client.request<'volumes'>({ command: 'volumes' })
+  const found = await daemonOf(entry)
+  if (found === undefined) return { state: 'stale', entry }
+  const { client, volumes } = found
   const summary = volumes.find((each) => each.device === entry.device)
   if (summary === undefined) {
     client.close()

@@ -27,10 +27,11 @@ export interface VolumeThreadEvents {
 export interface Opened {
   collisions: string[]
   recovery: Record<string, unknown>
+  descriptors: number[]
 }
 
 /** A thread that ended with a failure leaves a journal that the next mount recovers from. */
-export type ThreadEnd = { isClean: true } | { isClean: false; failure: Failure }
+export type ThreadEnd = { isClean: true } | { isClean: false; failure: Failure; isBug?: boolean }
 
 /** A volume that does not come to rest in this time is stuck in the origin's or the store's disk. */
 const holdTimeoutMs = 30_000
@@ -55,6 +56,7 @@ export class VolumeThread {
   readonly #events: VolumeThreadEvents
   readonly #pending = new PendingAnswers()
   readonly #opened: Promise<Opened>
+  readonly #agreed: Promise<boolean>
   readonly #idleTimer: NodeJS.Timeout
   #lastId = 0
   #isDisposed = false
@@ -70,6 +72,8 @@ export class VolumeThread {
     this.#wakeFd = native.eventFd()
     this.#opened = this.#pending.expect<Opened>('opened')
     this.#opened.catch(() => undefined)
+    this.#agreed = this.#pending.expect<boolean>('agreed')
+    this.#agreed.catch(() => undefined)
     const workerData: VolumeThreadData = {
       ...data,
       signal: this.#signal.buffer,
@@ -85,7 +89,11 @@ export class VolumeThread {
     })
     this.#worker.on('error', (error) => {
       this.#events.log(`the volume's thread failed: ${error.stack ?? error.message}`)
-      this.#setEnd({ isClean: false, failure: new Failure('failed', error.message) })
+      this.#setEnd({
+        isClean: false,
+        failure: new Failure('failed', error.message),
+        isBug: true,
+      })
     })
     this.#idleTimer = setInterval(() => {
       this.#send({ type: 'idle' })
@@ -101,6 +109,11 @@ export class VolumeThread {
 
   opened(): Promise<Opened> {
     return this.#opened
+  }
+
+  /** Whether the kernel can be asked for its requests again, so that a successor can go on. */
+  canResend(): Promise<boolean> {
+    return this.#agreed
   }
 
   serve(fuseFd: number): void {
@@ -206,6 +219,9 @@ export class VolumeThread {
       case 'opened':
         this.#pending.answer('opened', message)
         break
+      case 'agreed':
+        this.#pending.answer('agreed', message.canResend)
+        break
       case 'serving':
         this.#pending.answer('serving', undefined)
         break
@@ -237,7 +253,11 @@ export class VolumeThread {
         this.#events.log(message.line)
         break
       case 'failed':
-        this.#setEnd({ isClean: false, failure: new Failure(message.kind, message.message) })
+        this.#setEnd({
+          isClean: false,
+          failure: new Failure(message.kind, message.message),
+          isBug: message.isBug,
+        })
         break
       case 'closed':
         this.#setEnd({ isClean: true })

@@ -7,19 +7,25 @@ import type { ByteString } from '../base/bytes.js'
 import { checked, FsError } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
 import { faultPoint } from '../base/fault-point.js'
+import { KeptDescriptors } from '../base/kept-descriptors.js'
 import { native } from '../base/native.js'
 import { O } from '../base/open-flags.js'
 import { fuseNativeLimits, mountFuseNative } from '../fuse/fuse-native-transport.js'
 import { runNativeTransport } from '../fuse/native-transport.js'
+import type { NativeTransportControl } from '../fuse/native-transport.js'
+import type { Agreement } from '../fuse/negotiation.js'
+import { codeOf } from '../store/durable-file.js'
 import { Pairing } from '../store/pairing.js'
 import { realDisk } from '../store/real-disk.js'
 import { VolumeStore } from '../store/volume-store.js'
 import { ChangeCount } from '../view/change-count.js'
 import { FlushMarker } from '../view/flush-marker.js'
+import { SessionLog } from '../view/session-log.js'
 import { VolumeView } from '../view/volume-view.js'
 import { bygoneDirectory } from '../volume/hidden-names.js'
 import { TreeVolume } from '../volume/tree-volume.js'
 import { failureOf } from './failure-of.js'
+import { servedNoter } from './succession.js'
 import { HeapCare } from './heap-care.js'
 import { Sweeping } from './sweeping.js'
 import { RefusalLog } from './refusal-log.js'
@@ -53,6 +59,9 @@ let negotiated: Record<string, unknown> = {}
 let forgetName: (name: ByteString) => void = () => undefined
 let forgetAttributes: (node: number) => void = () => undefined
 let transportCounts: () => Record<string, number> = () => ({})
+let control: NativeTransportControl | undefined
+/** Called when the kernel can be told something. */
+let onServing: () => void = () => undefined
 
 async function run(): Promise<void> {
   const { originFd, storeDirectory, durability, snapshots, chunkBytes, isMountedOver } = data
@@ -136,8 +145,13 @@ async function open(
       sweeping.restart()
     },
     sweep: (msMax, how) => sweeping.goOn(msMax, how),
-    isCatchingUp: () => flushMarker.isCatchingUp,
+    isCatchingUp: () => flushMarker.isCatchingUp || view.isResending,
   })
+  const sessionLog = newSessionLog()
+  const endResending = () => {
+    for (const { parent, name } of view.endResending()) control?.expireEntry(parent, name)
+    native().signalEventFd(data.wakeFd)
+  }
   const { takeSnapshot, deleteSnapshot } = service
   const view: VolumeView = new VolumeView(volume, {
     isMountedOver,
@@ -145,18 +159,39 @@ async function open(
     deleteSnapshot,
     flushMarker,
     changes,
+    ...(sessionLog === undefined ? {} : { log: sessionLog, onResent: endResending }),
   })
+  let takeover: Agreement | undefined
+  let descriptors: number[] = []
+  let gone: Iterable<ByteString> = []
+  if (data.session?.isTakeover === true) {
+    const taken = view.takeOver()
+    takeover = JSON.parse(taken.agreement) as Agreement
+    descriptors = taken.descriptors
+    gone = taken.gone
+  } else view.start()
   const collisions = volume.collisions.map(textOf)
   const tookMs = Math.round(store.recovery.tookMs)
-  post({ type: 'opened', collisions, recovery: { ...store.recovery, tookMs } })
+  post({ type: 'opened', collisions, recovery: { ...store.recovery, tookMs }, descriptors })
   const order = orderToServe(service)
   if (order.type === 'stop') return
   // After the mount is there, if it can be: from then on it hides the origin.
-  pairing.renew()
-  volume.beginSession()
+  if (takeover === undefined) {
+    pairing.renew()
+    volume.beginSession()
+  } else volume.resumeSession()
   faultPoint('mount.session')
-  if (order.type === 'serve') serveNative(view, volume, service, order.fuseFd)
-  else if (order.type === 'serve-fuse-native') await serveFuseNative(view, service, order)
+  if (order.type === 'serve') {
+    const { fuseFd } = order
+    onServing = () => {
+      for (const name of gone) forgetName(name)
+    }
+    serveNative(view, volume, fuseFd, takeover, () => {
+      // Nothing waits in the kernel, so nothing is left to come again.
+      if (view.isResending && native().isReadable(fuseFd) === 0) endResending()
+      return service.onWake()
+    })
+  } else if (order.type === 'serve-fuse-native') await serveFuseNative(view, service, order)
   else throw new Error(`'${order.type}' came before the order to serve`)
   faultPoint('unmount.kernel')
   endSession(volume, pairing)
@@ -202,11 +237,25 @@ function orderToServe(service: VolumeService): ToVolumeThread {
   }
 }
 
+/** Failures of the system are no bugs, whoever has not expected them. */
+function isBug(error: unknown): boolean {
+  if (error instanceof Failure || error instanceof FsError) return false
+  return !(error instanceof Error) || codeOf(error) === undefined
+}
+
+function newSessionLog(): SessionLog | undefined {
+  if (data.session === undefined) return undefined
+  const { sessionFd, keepFd, descriptorsMax, pageFd } = data.session
+  const kept = new KeptDescriptors(native(), keepFd, descriptorsMax)
+  return new SessionLog(native(), sessionFd, kept, servedNoter(native(), pageFd))
+}
+
 function serveNative(
   fileSystem: VolumeView,
   { guards }: TreeVolume,
-  { onWake }: VolumeService,
   fuseFd: number,
+  takeover: Agreement | undefined,
+  onWake: () => 'continue' | 'stop',
 ): void {
   runNativeTransport({
     fileSystem,
@@ -215,17 +264,21 @@ function serveNative(
     guards,
     onWake,
     log,
-    onStart: (control) => {
-      transportCounts = () => control.stats()
+    takeover,
+    onStart: (started) => {
+      control = started
+      transportCounts = () => started.stats()
       forgetAttributes = (node) => {
-        control.invalidateNode(node, -1, 0)
+        started.invalidateNode(node, -1, 0)
       }
       forgetName = (name) => {
-        control.invalidateEntry(rootNode, name)
+        started.invalidateEntry(rootNode, name)
       }
+      onServing()
     },
     onAgreement: (agreement) => {
       negotiated = { ...agreement }
+      post({ type: 'agreed', canResend: agreement.features.includes('resend') })
     },
   })
 }
@@ -257,7 +310,7 @@ try {
 } catch (error) {
   const { kind, message } = failureOf(error, 'the volume could not be served')
   if (!(error instanceof Failure)) log(error instanceof Error ? (error.stack ?? message) : message)
-  post({ type: 'failed', kind, message })
+  post({ type: 'failed', kind, message, isBug: isBug(error) })
 }
 // What the transport has left to the event loop (a process of its own, say) must not keep the thread.
 process.exit()

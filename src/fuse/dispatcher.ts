@@ -66,6 +66,8 @@ export class Dispatcher {
     reply.begin(request)
     const operation = operations[request.opcode]
     if (operation === undefined) return reply.error(unknownRequest)
+    const { fileSystem } = this.#call
+    fileSystem.begins?.(request.uniqueHigh, request.uniqueLow, operation.isSilent === true)
     try {
       if (!request.hasBody(operation.bodyBytesMin)) throw new FsError('EINVAL', 'truncated request')
       return operation.answer(this.#call)
@@ -76,7 +78,14 @@ export class Dispatcher {
       }
       const errno = this.#errnoOf(error)
       return operation.isSilent === true ? noReply : reply.error(errno)
+    } finally {
+      fileSystem.ends?.()
     }
+  }
+
+  /** Goes on with a session that was agreed on with a predecessor. */
+  resume(agreement: Agreement): void {
+    this.#call.agree(agreement)
   }
 
   /** Puts the parked requests again, in turn, until one is answered. Returns as `dispatch` does. */

@@ -97,7 +97,8 @@ export interface FileSystem {
    */
   planRead(handle: number, offset: number, length: number, plan: ReadPlan): number
   /**
-   * Makes [offset, offset + length) safe to overwrite, and returns the descriptor to write it to.
+   * Makes [offset, offset + length) safe to overwrite, and returns the descriptor to write it to; -1: it was written
+   * already, by a predecessor who could not say so any more.
    * `unprivileged`: drop set-user-ID and set-group-ID, as a write by this caller does.
    */
   prepareWrite(
@@ -148,6 +149,20 @@ export interface FileSystem {
     command: FileFlagsCommand,
     value: Uint8Array,
     caller: Caller,
+  ): void
+
+  /**
+   * Around each request, for who keeps what a successor of this process needs. The two halves of its number tell it
+   * from every other but itself, when it comes again (bit 63 is set then); `isSilent`: it gets no answer. `ends` is
+   * called before the answer is sent, also if there was a failure.
+   */
+  begins?(high: number, low: number, isSilent: boolean): void
+  ends?(): void
+  /** INIT was agreed on; a text for `agreement` of a successor. */
+  agreed?(agreement: string): void
+  /** After a takeover: what `open` replied for each live file that is open, and who opened it. */
+  eachOpened?(
+    visit: (handle: number, dataFd: number, guard: number, uid: number, gid: number) => void,
   ): void
 
   /** The mount is gone: closes every descriptor that open handles and nodes hold. */

@@ -1,5 +1,5 @@
 import type { ByteString } from '../base/bytes.js'
-import { fsErrorOf } from '../base/errno.js'
+import { checked, fsErrorOf } from '../base/errno.js'
 import { native } from '../base/native.js'
 import type { Guards, Session } from '../base/native.js'
 import { Dispatcher } from './dispatcher.js'
@@ -18,6 +18,8 @@ export interface NativeTransportOptions {
   log: (line: string) => void
   /** Called before the first request. */
   onStart?: (control: NativeTransportControl) => void
+  /** Goes on with a session of a predecessor, which had agreed on this. */
+  takeover?: Agreement | undefined
   /** Called once, when the kernel has said what it can do. */
   onAgreement?: (agreement: Agreement) => void
 }
@@ -30,6 +32,8 @@ export interface NativeTransportControl {
   invalidateEntry(parent: number, name: ByteString): void
   /** Makes the kernel forget the node's attributes and its pages from `offset` on; `length` 0: to the end. */
   invalidateNode(node: number, offset: number, length: number): void
+  /** Has the kernel ask for the name before it uses it again. */
+  expireEntry(parent: number, name: ByteString): void
   stats(): SessionStats
 }
 
@@ -41,12 +45,23 @@ const goneErrnos: readonly number[] = [-19, -103, -107]
  * gone or onWake says stop; `fileSystem` is destroyed then, also after a failure.
  */
 export function runNativeTransport(options: NativeTransportOptions): void {
-  const { fileSystem, fuseFd, wakeFd, guards, onWake, log, onStart, onAgreement } = options
+  const { fileSystem, fuseFd, wakeFd, guards, onWake, log, onStart, onAgreement, takeover } =
+    options
   try {
     const session = new (native().Session)(fuseFd, wakeFd, guards, writeBytesMax)
     try {
       onStart?.(controlOf(session))
-      serve(session, new Dispatcher({ fileSystem, session, log, onAgreement }), onWake)
+      const dispatcher = new Dispatcher({ fileSystem, session, log, onAgreement })
+      if (takeover !== undefined) {
+        dispatcher.resume(takeover)
+        fileSystem.eachOpened?.((handle, fd, guard, uid, gid) => {
+          session.attach(handle, fd, guard, uid, gid)
+        })
+        const result = session.notifyResend()
+        if (goneErrnos.includes(result)) return
+        checked(result, 'have requests sent again')
+      }
+      serve(session, dispatcher, onWake)
     } finally {
       // Waits for a sync under way, whose descriptors are still in use.
       session.close()
@@ -79,6 +94,9 @@ function controlOf(session: Session): NativeTransportControl {
     },
     invalidateNode: (node, offset, length) => {
       session.notifyInode(Math.floor(node / 2 ** 32), node >>> 0, offset, length)
+    },
+    expireEntry: (parent, name) => {
+      session.notifyExpire(Math.floor(parent / 2 ** 32), parent >>> 0, name)
     },
     stats: () => session.stats(),
   }

@@ -62,11 +62,16 @@ const wanted: readonly Feature[] = [
   initExt,
   { name: 'expire-only', bit: 35 },
   { name: 'direct-io-mmap', bit: 36 },
+  // Requests can be asked for again: so a daemon that dies can be replaced under the mount.
+  { name: 'resend', bit: 39 },
 ]
 
 const major = 7
 /** Linux 4.9: POSIX ACLs. RENAME2, LSEEK and readdirplus are older. */
 const minorMin = 26
+/** For tests: names of features to do without, as if the kernel had none of them. */
+const withheld = new Set(process.env['BYGONE_WITHOUT_FEATURES']?.split(','))
+
 /** The newest protocol whose requests this codec knows. */
 const minorMax = 45
 
@@ -109,7 +114,7 @@ export function negotiate(
   const features: string[] = []
   const missing: string[] = []
   for (const { name, bit } of wanted) {
-    if (!isSet(bit < 32 ? offered : offered2, bit & 31)) {
+    if (withheld.has(name) || !isSet(bit < 32 ? offered : offered2, bit & 31)) {
       missing.push(name)
       continue
     }

@@ -160,6 +160,13 @@ export class Sessions {
     this.#write({ ...this.#data, gaps: [...this.gaps, ...added] })
   }
 
+  /** The session that another process began lasts, and is this one's now. */
+  resume(now: Instant): void {
+    this.#clockAheadMs = now.sec * 1000 + now.nsec / 1e6 - Date.now()
+    this.#isOpen = true
+    this.#sayAlive()
+  }
+
   /** Keeps saying that the session lasts; cheap, to be called every few seconds. Tries again if it could not. */
   keepAlive(): void {
     if (!this.#isOpen || performance.now() - this.#aliveSaidMs < aliveIntervalMs) return

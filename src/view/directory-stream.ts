@@ -27,12 +27,24 @@ const listingOffset = 2
  * names removed or added meanwhile neither hide nor repeat others.
  */
 export class DirectoryStream {
+  /** Called with each listing that is taken. */
+  onListed: ((listing: Listing) => void) | undefined
+
   readonly #source: DirectorySource
   #listing: Listing | undefined
   readonly #inode: InodeNumber = { high: 0, low: 0 }
 
   constructor(source: DirectorySource) {
     this.#source = source
+  }
+
+  get listing(): Listing | undefined {
+    return this.#listing
+  }
+
+  /** Goes on reading in a listing that was taken before. */
+  restore(listing: Listing): void {
+    this.#listing = listing
   }
 
   read(offset: number, sink: DirectorySink): void {
@@ -81,7 +93,10 @@ export class DirectoryStream {
   }
 
   #listingAt(offset: number): Listing {
-    if (offset === 0 || this.#listing === undefined) this.#listing = this.#source.list()
+    if (offset === 0 || this.#listing === undefined) {
+      this.#listing = this.#source.list()
+      this.onListed?.(this.#listing)
+    }
     return this.#listing
   }
 

@@ -56,16 +56,16 @@ export class LiveView {
     reply.attributesTtlMs = this.#ttlMs
   }
 
-  open(node: OriginNode, flags: number, reply: OpenReply): void {
+  open(node: OriginNode, flags: number, caller: Caller, reply: OpenReply): void {
     if (node.type !== FileType.regular) throw new FsError('ENXIO', 'not a regular file')
     this.#volume.assertRoomToOpen()
     const { files } = this.#volume
     try {
-      this.#opened(node, files.open(node, flags), flags, reply)
+      this.#opened(node, files.open(node, flags), flags, caller, reply)
     } catch (error) {
       const isToAppend = (flags & O.APPEND) !== 0 && (flags & O.ACCMODE) !== O.RDONLY
       if (!isToAppend || !isErrno(error, 'EPERM')) throw error
-      this.#opened(node, files.openToAppend(node, flags), flags, reply, true)
+      this.#opened(node, files.openToAppend(node, flags), flags, caller, reply, true)
     }
   }
 
@@ -85,11 +85,11 @@ export class LiveView {
       const { names } = this.#volume
       const { node, fd } = names.create(parent, name, O.RDWR | kept, mode, caller)
       this.enterFromStat(node, entry)
-      this.#opened(node, fd, flags, reply)
+      this.#opened(node, fd, flags, caller, reply)
     } catch (error) {
       // Somebody made it beside the mount after the kernel had looked.
       if (isExclusive || !isErrno(error, 'EEXIST')) throw error
-      this.#openExisting(parent, name, flags, entry, reply)
+      this.#openExisting(parent, name, flags, caller, entry, reply)
     }
   }
 
@@ -106,7 +106,7 @@ export class LiveView {
     const kept = flags & (O.SYNC | O.DSYNC | O.EXCL)
     const { node, fd } = this.#volume.names.createUnnamed(parent, O.RDWR | kept, mode, caller)
     this.enterFromStat(node, entry)
-    this.#opened(node, fd, flags, reply)
+    this.#opened(node, fd, flags, caller, reply)
   }
 
   openDirectory(node: OriginNode, source: DirectorySource, reply: OpenReply): void {
@@ -114,7 +114,7 @@ export class LiveView {
     this.#volume.assertRoomToOpen()
     const fd = node.isForeign ? -1 : this.#volume.origin.open(node, O.RDONLY | O.DIRECTORY)
     const stream = new DirectoryStream(source)
-    reply.handle = this.#handles.add({ kind: 'directory', stream, fd })
+    reply.handle = this.#handles.add({ kind: 'directory', node, stream, fd })
     // The root's listing changes with each snapshot, which the kernel does not see.
     reply.cacheDirectory = this.#isMountedOver && isPlain
     reply.keepCache = reply.cacheDirectory
@@ -150,13 +150,14 @@ export class LiveView {
     parent: OriginNode,
     name: ByteString,
     flags: number,
+    caller: Caller,
     entry: Entry,
     reply: OpenReply,
   ): void {
     this.lookup(parent, name, entry)
     const node = this.#nodes.live(entry.node)
     try {
-      this.open(node, flags, reply)
+      this.open(node, flags, caller, reply)
     } catch (error) {
       // The kernel gets an error, and will not forget what it was not told of.
       if (this.#nodes.forget(entry.node, 1) !== undefined) this.#volume.origin.release(node)
@@ -164,27 +165,29 @@ export class LiveView {
     }
   }
 
+  /** A file that is open as `fd`, perhaps since a predecessor had it. */
+  handleOf(opened: Omit<LiveHandle, 'kind' | 'object'>): LiveHandle {
+    const { node, fd, isWriting } = opened
+    const object = this.#volume.chunks.acquire(node)
+    this.#volume.origin.noteOpened(node, fd)
+    if (isWriting) object.writers++
+    return { kind: 'live', object, ...opened }
+  }
+
   #opened(
     node: OriginNode,
     fd: number,
     flags: number,
+    caller: Caller,
     reply: OpenReply,
     isAppending = false,
   ): void {
     const isWriting = (flags & O.ACCMODE) !== O.RDONLY
-    const object = this.#volume.chunks.acquire(node)
-    this.#volume.origin.noteOpened(node, fd)
-    if (isWriting) object.writers++
     const isSynchronous = (flags & (O.SYNC | O.DSYNC)) !== 0
-    reply.handle = this.#handles.add({
-      kind: 'live',
-      node,
-      object,
-      fd,
-      isSynchronous,
-      isWriting,
-      isAppending,
-    })
+    const opener = { uid: caller.uid, gid: caller.gid }
+    const handle = this.handleOf({ node, fd, isSynchronous, isWriting, isAppending, opener })
+    const { object } = handle
+    reply.handle = this.#handles.add(handle)
     reply.keepCache = this.#isMountedOver
     reply.dataFd = fd
     reply.guard = isSynchronous || isAppending ? -1 : object.guard

@@ -2,6 +2,7 @@ import { randomInt } from 'node:crypto'
 import { FsError } from '../base/errno.js'
 import type { ObjectId } from '../base/ids.js'
 import { OriginNode } from '../volume/origin-node.js'
+import type { SessionLog } from './session-log.js'
 import type { ViewNode } from './view-node.js'
 
 /** The kernel's name for the root, known without a lookup. */
@@ -18,11 +19,13 @@ const countedBase = 2 ** 51
  */
 export class NodeTable {
   /** Of the ids that are counted: chosen at random, so that an id of an earlier session is not taken for one of ours. */
-  readonly sessionGeneration = randomInt(2 ** 32)
+  sessionGeneration = randomInt(2 ** 32)
   readonly #nodes = new Map<number, ViewNode>()
+  readonly #log: SessionLog | undefined
   #nextId = countedBase
 
-  constructor(root: OriginNode) {
+  constructor(root: OriginNode, log: SessionLog | undefined) {
+    this.#log = log
     root.id = rootId
     this.#nodes.set(rootId, root)
   }
@@ -31,12 +34,37 @@ export class NodeTable {
     return this.#nodes.size
   }
 
+  /** The id that will be counted next. */
+  get nextId(): number {
+    return this.#nextId
+  }
+
+  /** Goes on with a predecessor's session. */
+  resume(sessionGeneration: number, nextId: number): void {
+    this.sessionGeneration = sessionGeneration
+    this.#nextId = Math.max(this.#nextId, nextId)
+  }
+
+  /** A node of a predecessor's session; id 0: the kernel does not know it. */
+  restore(node: ViewNode, id: number, lookups: number): void {
+    if (node.id !== 0 && this.#nodes.get(node.id) === node) this.#nodes.delete(node.id)
+    node.id = id
+    node.lookups = lookups
+    if (id !== 0) this.#nodes.set(id, node)
+    if (id >= this.#nextId) this.#nextId = id + 1
+  }
+
+  all(): Iterable<ViewNode> {
+    return this.#nodes.values()
+  }
+
   /** Counts a lookup, and gives the node an id if it has none. */
   remember(node: ViewNode): number {
     if (node.id === 0) {
       node.id = this.#idFor(node)
       this.#nodes.set(node.id, node)
-    }
+      this.#log?.touch(node)
+    } else if (node.id !== rootId) this.#log?.counted(node)
     node.lookups++
     return node.id
   }
@@ -68,6 +96,19 @@ export class NodeTable {
   forget(id: number, lookups: number): ViewNode | undefined {
     const node = this.#nodes.get(id)
     if (node === undefined || id === rootId) return undefined
+    this.#log?.forgot(id, Math.max(node.lookups - lookups, 0))
+    return this.#lessen(node, id, lookups)
+  }
+
+  /** The same for lookups that the kernel has never learned of. */
+  takeBack(node: ViewNode, lookups: number): ViewNode | undefined {
+    const { id } = node
+    if (id === 0 || id === rootId) return undefined
+    this.#log?.tookBack(id, Math.max(node.lookups - lookups, 0))
+    return this.#lessen(node, id, lookups)
+  }
+
+  #lessen(node: ViewNode, id: number, lookups: number): ViewNode | undefined {
     node.lookups -= lookups
     if (node.lookups > 0) return undefined
     node.lookups = 0

@@ -1,5 +1,6 @@
 import type { ChangeCount } from './change-count.js'
 import type { FlushMarker } from './flush-marker.js'
+import type { SessionLog } from './session-log.js'
 
 /** How a volume is shown. */
 export interface ViewOptions {
@@ -16,6 +17,10 @@ export interface ViewOptions {
   readonly flushMarker?: FlushMarker
   /** Is told of each change of the live tree. */
   readonly changes?: ChangeCount
+  /** Keeps on record what a successor of this process needs. */
+  readonly log?: SessionLog
+  /** After a takeover: a request comes that comes for the first time, so all others have come again. */
+  readonly onResent?: () => void
 }
 
 /** For ever: below a snapshot nothing changes, and what bygone itself changes it tells the kernel. */

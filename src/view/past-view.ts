@@ -27,7 +27,8 @@ export class PastView {
   readonly #nodes: NodeTable
   readonly #handles: HandleTable
   readonly #trees = new Map<string, PastTree>()
-  readonly #keys = new Map<PastTree, string>()
+  readonly #keys = new Map<PastTree, { key: string; number: number; name: string }>()
+  #nextTree = 1
   readonly #attributes = new Attributes()
 
   constructor(volume: TreeVolume, nodes: NodeTable, handles: HandleTable) {
@@ -38,6 +39,34 @@ export class PastView {
 
   get treeCount(): number {
     return this.#trees.size
+  }
+
+  /** Tells a tree from every other of the session. */
+  treeOf(tree: PastTree): { key: string; number: number; name: string } {
+    const known = this.#keys.get(tree)
+    if (known === undefined) throw new Error('a tree of no way in')
+    return known
+  }
+
+  *trees(): Iterable<{ key: string; label: number; number: number; nodes: Iterable<PastNode> }> {
+    for (const [tree, { key, number }] of this.#keys) {
+      yield { key, number, label: tree.label, nodes: tree.nodes() }
+    }
+  }
+
+  /** The tree of a predecessor's session; undefined if there is no such snapshot any more. */
+  restoreTree(key: string, label: number, number: number): PastTree | undefined {
+    const known = this.#trees.get(key)
+    if (known !== undefined) {
+      this.#keys.set(known, { key, number, name: this.treeOf(known).name })
+      return known
+    }
+    const record = this.#volume.snapshots.find((each) => each.label === label)
+    return record && this.#add(key, record, number)
+  }
+
+  restoreDirectory(node: PastNode): DirectoryStream {
+    return new DirectoryStream(this.#source(node))
   }
 
   /**
@@ -105,7 +134,7 @@ export class PastView {
   openDirectory(node: PastNode, reply: OpenReply): void {
     if (node.type !== FileType.directory) throw new FsError('ENOTDIR', 'not a directory')
     const stream = new DirectoryStream(this.#source(node))
-    reply.handle = this.#handles.add({ kind: 'directory', stream, fd: -1 })
+    reply.handle = this.#handles.add({ kind: 'directory', node, stream, fd: -1 })
     reply.cacheDirectory = true
     reply.keepCache = true
   }
@@ -116,7 +145,7 @@ export class PastView {
     tree.release(node)
     if (tree.nodeCount > 1 || tree.root.lookups > 0) return
     tree.release(tree.root)
-    this.#trees.delete(this.#keys.get(tree) ?? '')
+    this.#trees.delete(this.#keys.get(tree)?.key ?? '')
     this.#keys.delete(tree)
   }
 
@@ -139,12 +168,14 @@ export class PastView {
   /** The tree of a snapshot under one way in. */
   #tree(record: SnapshotRecord, wayIn: string): PastTree {
     const key = `${wayIn}:${record.label}`
-    let tree = this.#trees.get(key)
-    if (tree === undefined) {
-      tree = this.#volume.past(record)
-      this.#trees.set(key, tree)
-      this.#keys.set(tree, key)
-    }
+    return this.#trees.get(key) ?? this.#add(key, record, this.#nextTree)
+  }
+
+  #add(key: string, record: SnapshotRecord, number: number): PastTree {
+    const tree = this.#volume.past(record)
+    this.#trees.set(key, tree)
+    this.#keys.set(tree, { key, number, name: record.name })
+    this.#nextTree = Math.max(this.#nextTree, number + 1)
     return tree
   }
 

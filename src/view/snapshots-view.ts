@@ -21,6 +21,7 @@ import { liveInodeNumber, numberOf } from './live-view.js'
 import type { NodeTable } from './node-table.js'
 import type { ViewOptions } from './options.js'
 import type { PastView } from './past-view.js'
+import type { SessionLog } from './session-log.js'
 import { SnapshotsNode } from './view-node.js'
 
 /** Samba's clients break on more in one listing; the older ones are still reachable by name. */
@@ -44,15 +45,23 @@ export class SnapshotsView {
   readonly #asked = new Set<string>()
   /** Names below `.snapshots` that requests are waiting to see deleted, and what they stood for. */
   readonly #doomed = new Map<ByteString, string>()
-  readonly #directory = new SnapshotsNode()
+  /** Tags and names that a predecessor was asked to make or delete. */
+  readonly #restored = new Set<string>()
+  readonly directory = new SnapshotsNode()
+  readonly #log: SessionLog | undefined
 
   constructor(
     volume: TreeVolume,
     nodes: NodeTable,
     handles: HandleTable,
     past: PastView,
-    { takeSnapshot, deleteSnapshot }: Pick<ViewOptions, 'takeSnapshot' | 'deleteSnapshot'>,
+    {
+      takeSnapshot,
+      deleteSnapshot,
+      log,
+    }: Pick<ViewOptions, 'takeSnapshot' | 'deleteSnapshot' | 'log'>,
   ) {
+    this.#log = log
     this.#volume = volume
     this.#nodes = nodes
     this.#handles = handles
@@ -69,7 +78,7 @@ export class SnapshotsView {
 
   enterDirectory(entry: Entry): void {
     this.directoryAttributes(entry)
-    entry.node = this.#nodes.remember(this.#directory)
+    entry.node = this.#nodes.remember(this.directory)
     entry.generation = this.#nodes.sessionGeneration
     entry.entryTtlMs = 0
   }
@@ -99,12 +108,17 @@ export class SnapshotsView {
     if (!isAsked && this.#volume.snapshotNames.below(tag) !== undefined) {
       throw new FsError('EEXIST', `there is a snapshot ${tag}`)
     }
+    const isTaken = this.#volume.snapshots.some(({ tags }) => tags.includes(tag))
     try {
-      this.#takeSnapshot(tag)
+      if (!(this.#restored.delete(tag) && isTaken)) this.#takeSnapshot(tag)
     } catch (error) {
-      if (error instanceof RequestParked) this.#asked.add(tag)
+      if (error instanceof RequestParked) {
+        this.#asked.add(tag)
+        this.#log?.asked(name)
+      } else this.#log?.answered(name)
       throw error
     }
+    this.#log?.answered(name)
     this.lookup(name, caller, entry)
   }
 
@@ -115,19 +129,46 @@ export class SnapshotsView {
     if (caller.uid !== 0 && caller.uid !== origin.stat[StatField.uid]) {
       throw new FsError('EPERM', 'not the owner of the volume')
     }
+    const onRecord = doomedOnRecord(name)
+    if (this.#restored.delete(onRecord) && this.#isGone(name)) {
+      this.#log?.answered(onRecord)
+      return
+    }
     const doomed = this.#doomed.get(name) ?? this.#below(name).name
     this.#doomed.delete(name)
     try {
       this.#deleteSnapshot(doomed)
     } catch (error) {
-      if (error instanceof RequestParked) this.#doomed.set(name, doomed)
+      if (error instanceof RequestParked) {
+        this.#doomed.set(name, doomed)
+        this.#log?.asked(onRecord)
+      } else this.#log?.answered(onRecord)
       throw error
+    }
+    this.#log?.answered(onRecord)
+  }
+
+  /** Tags that a predecessor's requests were waiting for: they will ask again, and the snapshot may exist by now. */
+  restoreAsked(tags: Iterable<ByteString>): void {
+    for (const name of tags) {
+      if (name !== doomedOnRecord(name)) this.#asked.add(textOf(name))
+      this.#restored.add(textOf(name))
     }
   }
 
+  /** Whoever was going to ask again has. */
+  forgetRestored(): void {
+    for (const tag of this.#restored) this.#asked.delete(tag)
+    this.#restored.clear()
+  }
+
   openDirectory(reply: OpenReply): void {
-    const stream = new DirectoryStream(this.#source())
-    reply.handle = this.#handles.add({ kind: 'directory', stream, fd: -1 })
+    const stream = this.newStream()
+    reply.handle = this.#handles.add({ kind: 'directory', node: this.directory, stream, fd: -1 })
+  }
+
+  newStream(): DirectoryStream {
+    return new DirectoryStream(this.#source())
   }
 
   /** What the root lists beside the live names. */
@@ -144,6 +185,13 @@ export class SnapshotsView {
   }
 
   /** A plain name or a tag. */
+  #isGone(name: ByteString): boolean {
+    const text = textOf(name)
+    return !this.#volume.snapshots.some(
+      (each) => plainSnapshotName(each.name) === text || each.tags.includes(text),
+    )
+  }
+
   #below(name: ByteString): SnapshotRecord {
     const text = textOf(name)
     const record = this.#volume.snapshotNames.below(text)
@@ -179,4 +227,9 @@ export class SnapshotsView {
     }
     return builder.build()
   }
+}
+
+/** What is to be deleted goes on record with a slash before it, which no tag has. */
+function doomedOnRecord(name: ByteString): ByteString {
+  return (name.startsWith('/') ? name : `/${name}`) as ByteString
 }

@@ -31,15 +31,21 @@ import { HandleTable } from './handle-table.js'
 import type { Handle } from './handle-table.js'
 import { LiveView } from './live-view.js'
 import { NodeTable } from './node-table.js'
+import { Once } from './once.js'
 import type { ViewOptions } from './options.js'
 import { PastView } from './past-view.js'
 import { rootSource } from './root-source.js'
+import type { SessionLog } from './session-log.js'
+import { isResent, requestKey, SessionReplay } from './session-replay.js'
+import type { OpenRequest } from './session-replay.js'
+import type { DirectorySource } from './directory-stream.js'
 import { SnapshotsView } from './snapshots-view.js'
 import { SnapshotsNode } from './view-node.js'
 import type { ViewNode } from './view-node.js'
 import { visibleXattrs } from './visible-xattrs.js'
 
 const statfsFields = 9
+const noTarget = '' as ByteString
 const self = '.' as ByteString
 const above = '..' as ByteString
 
@@ -50,22 +56,149 @@ const above = '..' as ByteString
 export class VolumeView implements FileSystem {
   readonly #volume: TreeVolume
   readonly #nodes: NodeTable
-  readonly #handles = new HandleTable()
+  readonly #handles: HandleTable
   readonly #live: LiveView
   readonly #past: PastView
   readonly #snapshots: SnapshotsView
   readonly #statfs = new Float64Array(statfsFields)
   readonly #flushMarker: FlushMarker | undefined
   readonly #changes: ChangeCount
+  readonly #log: SessionLog | undefined
+  readonly #once: Once
+  /** What a predecessor may have left unanswered, until it has come again or can't any more. */
+  #open: Map<string, OpenRequest> | undefined
+  readonly #onResent: (() => void) | undefined
 
   constructor(volume: TreeVolume, options: ViewOptions) {
+    const { log } = options
     this.#volume = volume
     this.#flushMarker = options.flushMarker
     this.#changes = options.changes ?? new ChangeCount()
-    this.#nodes = new NodeTable(volume.origin.root)
+    this.#log = log
+    this.#onResent = options.onResent
+    this.#once = new Once(volume, log)
+    this.#handles = new HandleTable(log)
+    this.#nodes = new NodeTable(volume.origin.root, log)
     this.#live = new LiveView(volume, this.#nodes, this.#handles, options.isMountedOver)
     this.#past = new PastView(volume, this.#nodes, this.#handles)
     this.#snapshots = new SnapshotsView(volume, this.#nodes, this.#handles, this.#past, options)
+    const { root, retired } = volume.origin
+    const nodes = this.#nodes
+    const handles = this.#handles
+    const past = this.#past
+    log?.attach({
+      permanent: [root, retired],
+      get sessionGeneration() {
+        return nodes.sessionGeneration
+      },
+      get nextId() {
+        return nodes.nextId
+      },
+      get nextHandle() {
+        return handles.next
+      },
+      nodes: () => nodes.all(),
+      handles: () => handles.entries(),
+      originNodes: () => volume.origin.nodes(),
+      trees: () => past.trees(),
+      treeOf: ({ tree }) => past.treeOf(tree),
+    })
+  }
+
+  /** The first daemon of this session: what it does goes on record from now on. */
+  start(): void {
+    this.#volume.origin.changes = this.#log
+    this.#log?.start()
+  }
+
+  /**
+   * Takes over a predecessor's session, as its log has it. Returns what that had agreed on with the kernel, and the
+   * names of snapshots in the root that the kernel must forget. From then on requests may come again, until
+   * `endResending`.
+   */
+  takeOver(): { agreement: string; descriptors: number[]; gone: Iterable<ByteString> } {
+    const log = this.#log
+    if (log === undefined) throw new Error('there is no log to take over from')
+    const parts = {
+      volume: this.#volume,
+      nodes: this.#nodes,
+      handles: this.#handles,
+      live: this.#live,
+      past: this.#past,
+      snapshots: this.#snapshots,
+      sourceOfLive: (node: OriginNode) => this.#sourceOfLive(node),
+    }
+    const replayed = new SessionReplay(log.log, parts).run()
+    this.#log?.adopt(replayed, this.#handles.entries())
+    this.#snapshots.restoreAsked(replayed.asked)
+    this.#volume.origin.changes = log
+    for (const { intent } of replayed.open.values())
+      if (intent !== undefined) this.#once.settle(intent)
+    log.ends()
+    this.#open = replayed.open
+    this.#volume.files.restoreLostCapabilities(replayed.lostCapabilities)
+    const { agreement, descriptors, gone } = replayed
+    return { agreement, descriptors: [...descriptors, log.log.fd], gone }
+  }
+
+  get isResending(): boolean {
+    return this.#open !== undefined
+  }
+
+  /**
+   * Whatever was to come again has come. Returns the names, with the ids of their directories, that a request has
+   * changed which has not: either it was answered, or its program is gone and the kernel knows nothing of the change.
+   */
+  endResending(): { parent: number; name: ByteString }[] {
+    const names: { parent: number; name: ByteString }[] = []
+    for (const { intent } of this.#open?.values() ?? []) {
+      for (const { directory, name } of intent?.names ?? []) {
+        const parent = this.#volume.origin.known(directory)?.id ?? 0
+        if (parent !== 0) names.push({ parent, name })
+      }
+    }
+    this.#open = undefined
+    this.#snapshots.forgetRestored()
+    if (this.#log !== undefined) this.#log.isSettled = true
+    return names
+  }
+
+  begins(high: number, low: number, isSilent: boolean): void {
+    const log = this.#log
+    if (log === undefined) return
+    log.begins(high, low, isSilent)
+    if (this.#open === undefined || isSilent) return
+    if (!isResent(high)) {
+      this.#onResent?.()
+      return
+    }
+    this.#once.begins()
+    const key = requestKey(high, low)
+    const former = this.#open.get(key)
+    if (former === undefined) return
+    this.#open.delete(key)
+    this.#takeBack(former)
+    this.#once.continues(former.intent)
+  }
+
+  ends(): void {
+    this.#once.ends()
+    this.#log?.ends()
+  }
+
+  agreed(agreement: string): void {
+    this.#log?.agreed(agreement)
+  }
+
+  eachOpened(
+    visit: (handle: number, dataFd: number, guard: number, uid: number, gid: number) => void,
+  ): void {
+    for (const [number, handle] of this.#handles.entries()) {
+      if (handle.kind !== 'live') continue
+      const { fd, object, isSynchronous, isAppending, opener } = handle
+      const guard = isSynchronous || isAppending ? -1 : object.guard
+      visit(number, fd, guard, opener.uid, opener.gid)
+    }
   }
 
   /** How many files and directories the kernel knows. */
@@ -112,9 +245,23 @@ export class VolumeView implements FileSystem {
   }
 
   forget(id: number, lookups: number): void {
-    const node = this.#nodes.forget(id, lookups)
+    this.#release(this.#nodes.forget(id, lookups))
+  }
+
+  #release(node: ViewNode | undefined): void {
     if (node instanceof OriginNode) this.#volume.origin.release(node)
     else if (node instanceof PastNode) this.#past.release(node)
+  }
+
+  /** What the kernel never learned of. */
+  #takeBack({ handles, lookupsBefore }: OpenRequest): void {
+    for (const number of handles) {
+      const handle = this.#handles.remove(number)
+      if (handle !== undefined) this.#close(handle)
+    }
+    for (const [node, before] of lookupsBefore) {
+      if (node.lookups > before) this.#release(this.#nodes.takeBack(node, node.lookups - before))
+    }
   }
 
   getattr(id: number, _handle: number | undefined, reply: AttributesReply): void {
@@ -155,7 +302,10 @@ export class VolumeView implements FileSystem {
   ): void {
     const directory = this.#parentOfNew(parent, name)
     this.#changes.add()
-    const node = this.#volume.names.mknod(directory, name, mode, rdev, caller)
+    const { names } = this.#volume
+    const node = this.#once.make(directory, name, typeOf(mode), noTarget, () =>
+      names.mknod(directory, name, mode, rdev, caller),
+    )
     this.#live.enterFromStat(node, entry)
   }
 
@@ -166,7 +316,10 @@ export class VolumeView implements FileSystem {
     }
     const directory = this.#parentOfNew(parent, name)
     this.#changes.add()
-    const node = this.#volume.names.mkdir(directory, name, mode, caller)
+    const { names } = this.#volume
+    const node = this.#once.make(directory, name, FileType.directory, noTarget, () =>
+      names.mkdir(directory, name, mode, caller),
+    )
     this.#live.enterFromStat(node, entry)
   }
 
@@ -179,7 +332,10 @@ export class VolumeView implements FileSystem {
   ): void {
     const directory = this.#parentOfNew(parent, name)
     this.#changes.add()
-    const node = this.#volume.names.symlink(directory, name, target, caller)
+    const { names } = this.#volume
+    const node = this.#once.make(directory, name, FileType.symlink, target, () =>
+      names.symlink(directory, name, target, caller),
+    )
     this.#live.enterFromStat(node, entry)
   }
 
@@ -187,7 +343,7 @@ export class VolumeView implements FileSystem {
     const node = this.#nodes.live(id)
     const directory = this.#parentOfNew(newParent, newName)
     this.#changes.add()
-    this.#volume.names.link(node, directory, newName, caller)
+    if (!this.#once.isDone('link')) this.#volume.names.link(node, directory, newName, caller)
     this.#volume.origin.statNode(node)
     this.#live.enterFromStat(node, entry)
   }
@@ -195,7 +351,7 @@ export class VolumeView implements FileSystem {
   unlink(parent: number, name: ByteString): void {
     const directory = this.#parentOfOld(parent, name)
     this.#changes.add()
-    this.#volume.names.unlink(directory, name)
+    if (!this.#once.isDone('remove')) this.#volume.names.unlink(directory, name)
   }
 
   rmdir(parent: number, name: ByteString, caller: Caller): void {
@@ -205,7 +361,7 @@ export class VolumeView implements FileSystem {
     }
     const directory = this.#parentOfOld(parent, name)
     this.#changes.add()
-    this.#volume.names.rmdir(directory, name)
+    if (!this.#once.isDone('remove')) this.#volume.names.rmdir(directory, name)
   }
 
   rename(
@@ -219,13 +375,14 @@ export class VolumeView implements FileSystem {
     const from = this.#parentOfOld(parent, name)
     const to = this.#parentOfNew(newParent, newName)
     this.#changes.add()
+    if (this.#once.isDone('rename')) return
     this.#volume.names.rename(from, name, to, newName, flags, caller)
   }
 
-  open(id: number, flags: number, _caller: Caller, reply: OpenReply): void {
+  open(id: number, flags: number, caller: Caller, reply: OpenReply): void {
     const node = this.#nodes.get(id)
     if (node instanceof PastNode) this.#past.open(node, flags, reply)
-    else this.#live.open(this.#nodes.live(id), flags, reply)
+    else this.#live.open(this.#nodes.live(id), flags, caller, reply)
   }
 
   create(
@@ -239,7 +396,9 @@ export class VolumeView implements FileSystem {
   ): void {
     const directory = this.#parentOfNew(parent, name)
     this.#changes.add()
-    this.#live.create(directory, name, flags, mode, caller, entry, reply)
+    this.#once.make(directory, name, FileType.regular, noTarget, () => {
+      this.#live.create(directory, name, flags, mode, caller, entry, reply)
+    })
   }
 
   tmpfile(
@@ -278,7 +437,10 @@ export class VolumeView implements FileSystem {
     unprivileged: Caller | undefined,
   ): number {
     const { object, fd, isSynchronous, isAppending } = this.#handles.live(number)
-    if (isAppending) this.#volume.files.assertAtEnd(fd, offset)
+    if (isAppending) {
+      if (this.#once.isAgain && this.#volume.files.endsAt(fd, offset + length)) return -1
+      this.#volume.files.assertAtEnd(fd, offset)
+    }
     this.#changes.add()
     this.#volume.files.prepareWrite(object, fd, offset, length, unprivileged)
     if (isSynchronous) {
@@ -341,10 +503,7 @@ export class VolumeView implements FileSystem {
     else {
       if (node.type !== FileType.directory) throw new FsError('ENOTDIR', 'not a directory')
       const isRoot = node === this.#volume.origin.root
-      const source = isRoot
-        ? rootSource(this.#volume, this.#live, this.#snapshots)
-        : this.#live.source(node)
-      this.#live.openDirectory(node, source, reply)
+      this.#live.openDirectory(node, this.#sourceOfLive(node), reply)
       if (isRoot) this.#flushMarker?.opened(caller.pid, reply.handle)
     }
   }
@@ -394,13 +553,17 @@ export class VolumeView implements FileSystem {
   setxattr(id: number, name: ByteString, value: Uint8Array, flags: number, caller: Caller): void {
     const node = this.#nodes.live(id)
     this.#changes.add()
-    this.#volume.files.setXattr(node, name, value, flags, caller)
+    this.#once.setXattr(node, name, value, flags, () => {
+      this.#volume.files.setXattr(node, name, value, flags, caller)
+    })
   }
 
   removexattr(id: number, name: ByteString, caller: Caller): void {
     const node = this.#nodes.live(id)
     this.#changes.add()
-    this.#volume.files.removeXattr(node, name, caller)
+    this.#once.removeXattr(node, name, () => {
+      this.#volume.files.removeXattr(node, name, caller)
+    })
   }
 
   fileFlags(
@@ -454,9 +617,19 @@ export class VolumeView implements FileSystem {
   }
 
   #close(handle: Handle): void {
-    if (handle.kind === 'live') this.#live.close(handle)
-    else if (handle.kind === 'past') handle.file.close()
-    else if (handle.fd >= 0) this.#volume.origin.native.close(handle.fd)
+    if (handle.kind === 'live') {
+      this.#live.close(handle)
+      return
+    }
+    const fd = handle.kind === 'past' ? handle.file.fd : handle.fd
+    this.#log?.letGo(fd)
+    if (handle.kind === 'past') handle.file.close()
+    else if (fd >= 0) this.#volume.origin.native.close(fd)
+  }
+
+  #sourceOfLive(node: OriginNode): DirectorySource {
+    const isRoot = node === this.#volume.origin.root
+    return isRoot ? rootSource(this.#volume, this.#live, this.#snapshots) : this.#live.source(node)
   }
 
   /**
@@ -502,6 +675,12 @@ export class VolumeView implements FileSystem {
     if (isSnapshot) throw new FsError('EROFS', 'snapshots are read-only')
     return directory
   }
+}
+
+/** mknod(2): without a type it is a regular file. */
+function typeOf(mode: number): number {
+  const type = mode & FileType.mask
+  return type === 0 ? FileType.regular : type
 }
 
 /** The names from the root down to a live directory. */

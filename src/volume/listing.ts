@@ -23,6 +23,10 @@ export class Listing {
     this.isWhole = isWhole
   }
 
+  get bytes(): Buffer {
+    return this.#bytes
+  }
+
   get end(): number {
     return this.#bytes.length
   }

@@ -72,11 +72,15 @@ export class LiveFiles {
     return this.#origin.open(node, kept | O.RDWR | O.APPEND)
   }
 
-  /** Before a write through such a descriptor: EPERM for one that is meant for anywhere else. */
-  assertAtEnd(fd: number, offset: number): void {
+  endsAt(fd: number, offset: number): boolean {
     const { native, stat } = this.#origin
     checked(native.statAt(fd, '' as ByteString, stat), 'stat')
-    if (offset !== this.#origin.sizeFromStat()) throw new FsError('EPERM', 'append-only')
+    return offset === this.#origin.sizeFromStat()
+  }
+
+  /** Before a write through such a descriptor: EPERM for one that is meant for anywhere else. */
+  assertAtEnd(fd: number, offset: number): void {
+    if (!this.endsAt(fd, offset)) throw new FsError('EPERM', 'append-only')
   }
 
   /** `fd`: the file's, if it is open for writing. */
@@ -222,7 +226,19 @@ export class LiveFiles {
     )
     checked(result, 'removexattr')
     faultPoint('xattr.changed')
-    if (name === capabilities) this.#withoutCapabilities = node.object
+    this.noteXattrRemoved(node, name)
+  }
+
+  /** Now, or by a predecessor of this process. */
+  noteXattrRemoved(node: OriginNode, name: ByteString): void {
+    if (name !== capabilities) return
+    this.#withoutCapabilities = node.object
+    this.#origin.changes?.lostCapabilities(node.object)
+  }
+
+  /** What a predecessor had noted. */
+  restoreLostCapabilities(object: ObjectId | undefined): void {
+    this.#withoutCapabilities = object
   }
 
   #truncate(node: OriginNode, sizeBytes: number, fd: number | undefined, caller: Identity): void {
@@ -249,6 +265,7 @@ export class LiveFiles {
    */
   #isToDrop(node: OriginNode, path: number, changes: AttributeChanges, caller: Identity): boolean {
     const hasLostCapabilities = this.#withoutCapabilities === node.object
+    if (this.#withoutCapabilities !== undefined) this.#origin.changes?.lostCapabilities(undefined)
     this.#withoutCapabilities = undefined
     if (!isOfNothing(changes)) return true
     const isWritten = this.#chunks.isWritten(node)

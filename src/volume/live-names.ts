@@ -133,6 +133,7 @@ export class LiveNames {
   link(node: OriginNode, parent: OriginNode, name: ByteString, caller: Identity): void {
     this.#preserver.begin().name(parent, name).attributes(parent).attributes(node).commit()
     const { native, directories } = this.#origin
+    this.#origin.changes?.links(node, parent, name)
     const parentFd = directories.of(parent)
     const result = this.#origin.withPath(node, (fd) =>
       actingAs(native, caller, () => native.linkPath(fd, parentFd, name)),
@@ -185,6 +186,20 @@ export class LiveNames {
     }
   }
 
+  /**
+   * The second half of a rename over an empty directory that snapshots need, which was exchanged and is at `from` by now.
+   * `leavesWhiteout`: as RENAME_WHITEOUT.
+   */
+  finishReplace(from: Place, leavesWhiteout: boolean): void {
+    const target = this.#existing(from.parent, from.name)
+    try {
+      this.#retirement.retireReplaced(target, from, leavesWhiteout)
+      target.removePlace(from.parent, from.name)
+    } finally {
+      this.#origin.release(target)
+    }
+  }
+
   #rename(
     node: OriginNode,
     from: Place,
@@ -225,6 +240,7 @@ export class LiveNames {
     if (isTargetKept) preserver.attributes(target).retire(target, to, from)
     else if (target !== undefined) preserver.forget(target)
     preserver.commit()
+    this.#noteMoves(node, from, target, to, flags)
     if (target === undefined) this.#renameAt(from, to, flags, caller)
     else if (isTargetKept) {
       const rename = (source: Place, destination: Place) => {
@@ -235,9 +251,7 @@ export class LiveNames {
       this.#retirement.hold(target)
       this.#renameAt(from, to, flags, caller)
     }
-    target?.removePlace(to.parent, to.name)
-    node.removePlace(from.parent, from.name)
-    node.addPlace(to.parent, to.name)
+    this.#noteMoved(node, from, target, to)
   }
 
   #exchange(node: OriginNode, from: Place, target: OriginNode, to: Place, caller: Identity): void {
@@ -248,11 +262,9 @@ export class LiveNames {
     preserver.attributes(node).attributes(target)
     preserver.move(node, from, to).move(target, to, from)
     preserver.commit()
+    this.#noteMoves(node, from, target, to, Rename.exchange)
     this.#renameAt(from, to, Rename.exchange, caller)
-    node.removePlace(from.parent, from.name)
-    target.removePlace(to.parent, to.name)
-    node.addPlace(to.parent, to.name)
-    target.addPlace(from.parent, from.name)
+    this.#noteExchanged(node, from, target, to)
   }
 
   #remove(node: OriginNode, place: Place, flags: number): void {
@@ -262,6 +274,7 @@ export class LiveNames {
     if (isKept) preserver.attributes(node).retire(node, place)
     else preserver.forget(node)
     preserver.commit({ mayUseReserve: true })
+    this.#origin.changes?.removes(node, place.parent, place.name)
     if (isKept) this.#retirement.retire(node, place)
     else {
       this.#retirement.hold(node)
@@ -269,7 +282,40 @@ export class LiveNames {
       checked(native.unlinkAt(directories.of(place.parent), place.name, flags), 'unlink')
       faultPoint('unlink.done')
     }
+    this.#noteRemoved(node, place)
+  }
+
+  #noteMoves(
+    node: OriginNode,
+    from: Place,
+    target: OriginNode | undefined,
+    to: Place,
+    flags: number,
+  ): void {
+    const { changes } = this.#origin
+    changes?.moves(node, from.parent, from.name, target, to.parent, to.name, flags)
+  }
+
+  #noteMoved(node: OriginNode, from: Place, target: OriginNode | undefined, to: Place): void {
+    target?.removePlace(to.parent, to.name)
+    node.removePlace(from.parent, from.name)
+    node.addPlace(to.parent, to.name)
+    if (target !== undefined) this.#origin.changes?.touch(target)
+    this.#origin.changes?.touch(node)
+  }
+
+  #noteExchanged(node: OriginNode, from: Place, target: OriginNode, to: Place): void {
+    node.removePlace(from.parent, from.name)
+    target.removePlace(to.parent, to.name)
+    node.addPlace(to.parent, to.name)
+    target.addPlace(from.parent, from.name)
+    this.#origin.changes?.touch(node)
+    this.#origin.changes?.touch(target)
+  }
+
+  #noteRemoved(node: OriginNode, place: Place): void {
     node.removePlace(place.parent, place.name)
+    this.#origin.changes?.touch(node)
   }
 
   #renameAt(from: Place, to: Place, flags: number, caller: Identity): void {

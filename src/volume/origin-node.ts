@@ -39,6 +39,9 @@ export class OriginNode {
   /** One of its links is the one in the retired directory, which the live tree does not count. */
   hasRetiredLink = false
 
+  /** A successor of this process would know of it, see NodeChanges. */
+  isLogged = false
+
   /** Whether it was changed unseen is known to the store, see Drift. */
   isLookedOver = false
 
@@ -61,16 +64,18 @@ export class OriginNode {
     return this.parent !== undefined
   }
 
-  addPlace(parent: OriginNode, name: ByteString): void {
-    if (this.parent === parent && this.name === name) return
+  /** False: it had it already. */
+  addPlace(parent: OriginNode, name: ByteString): boolean {
+    if (this.parent === parent && this.name === name) return false
     if (this.parent === undefined) {
       this.parent = parent
       this.name = name
     } else {
       this.otherPlaces ??= new Places()
-      if (!this.otherPlaces.add(parent, name)) return
+      if (!this.otherPlaces.add(parent, name)) return false
     }
     parent.references++
+    return true
   }
 
   removePlace(parent: OriginNode, name: ByteString): void {

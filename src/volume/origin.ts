@@ -7,6 +7,7 @@ import type { ObjectId } from '../base/ids.js'
 import type { Native } from '../base/native.js'
 import { O } from '../base/open-flags.js'
 import { DirectoryDescriptors } from './directory-descriptors.js'
+import type { NodeChanges } from './node-changes.js'
 import { OriginNode } from './origin-node.js'
 
 const self = '' as ByteString
@@ -35,6 +36,9 @@ export class Origin {
   readonly directories: DirectoryDescriptors
   /** What the last `stat…` call found. One buffer, for no request may allocate; read it at once. */
   readonly stat = new Float64Array(statFieldCount)
+
+  /** Set by who keeps a record for a successor. */
+  changes: NodeChanges | undefined
 
   readonly #device: number
   readonly #nodes = new Map<ObjectId, OriginNode>()
@@ -99,7 +103,7 @@ export class Origin {
     const type = this.typeFromStat()
     const isNew = !this.#nodes.has(object)
     const node = this.#nodeFor(object, type, this.isForeignFromStat())
-    node.addPlace(parent, name)
+    if (node.addPlace(parent, name)) this.changes?.touch(node)
     const mayHaveRetiredLink = type !== FileType.directory && this.linksFromStat() > 1
     if (isNew && mayHaveRetiredLink) this.#noteRetiredLink(node)
     return node
@@ -225,7 +229,9 @@ export class Origin {
   closeOpened(node: OriginNode, fd: number): void {
     if (this.#openFds.get(node) === fd) this.#openFds.delete(node)
     // The node has come to hold it.
-    if (node.heldFd !== fd) this.native.close(fd)
+    if (node.heldFd === fd) return
+    this.changes?.letGo(fd)
+    this.native.close(fd)
   }
 
   /**
@@ -234,12 +240,14 @@ export class Origin {
    */
   hold(node: OriginNode): void {
     node.heldFd = this.#openFds.get(node) ?? this.open(node, O.PATH)
+    this.changes?.held(node)
   }
 
   /** The node has a link in the retired directory: that is one of its places, the last to be used. */
   noteRetired(node: OriginNode): void {
     node.hasRetiredLink = true
     node.addPlace(this.retired, this.retiredName(node.object))
+    this.changes?.touch(node)
   }
 
   hasRetired(object: ObjectId): boolean {
@@ -255,7 +263,10 @@ export class Origin {
       const parent = gone.parent
       if (this.#nodes.get(gone.object) === gone) this.#nodes.delete(gone.object)
       this.directories.drop(gone)
-      if (gone.heldFd >= 0) this.native.close(gone.heldFd)
+      if (gone.heldFd >= 0) {
+        this.changes?.letGo(gone.heldFd)
+        this.native.close(gone.heldFd)
+      }
       gone.heldFd = -1
       const others = gone.otherPlaces ?? []
       gone.otherPlaces = undefined
@@ -281,6 +292,7 @@ export class Origin {
       checked(this.native.statAt(fd, self, this.stat), 'stat')
       const node = this.#nodeFor(this.objectFromStat(), this.typeFromStat(), false)
       node.heldFd = fd
+      this.changes?.held(node)
       return node
     } catch (error) {
       this.native.close(fd)
@@ -288,10 +300,23 @@ export class Origin {
     }
   }
 
+  /** Every node there is. */
+  nodes(): Iterable<OriginNode> {
+    return this.#nodes.values()
+  }
+
+  /** The node of a session that a predecessor of this process served; its places are added by who calls. */
+  restored(object: ObjectId, type: number, isForeign: boolean): OriginNode {
+    return this.#nodeFor(object, type, isForeign)
+  }
+
   close(): void {
     this.directories.close()
     for (const node of this.#nodes.values()) {
-      if (node.heldFd >= 0) this.native.close(node.heldFd)
+      if (node.heldFd >= 0) {
+        this.changes?.letGo(node.heldFd)
+        this.native.close(node.heldFd)
+      }
       node.heldFd = -1
     }
     this.#nodes.clear()

@@ -16,14 +16,14 @@ const plannedBytesMin = 1 << 20
 
 /** A regular file of a snapshot, open for reading: preserved chunks, and the origin's bytes where there are none. */
 export class PastFile {
-  readonly #node: PastNode
-  readonly #sizeBytes: number
+  readonly node: PastNode
+  readonly sizeBytes: number
   readonly #store: VolumeStore
   readonly #origin: Origin
   readonly #chunks: ChunkPreserver
   readonly #object: OpenObject
   /** The object's file in the origin. */
-  readonly #fd: number
+  readonly fd: number
   /** Changed unseen since the snapshot: only what was preserved before can be read. */
   readonly #hasDrifted: boolean
 
@@ -34,9 +34,10 @@ export class PastFile {
     origin: Origin,
     chunks: ChunkPreserver,
     drift: Drift,
+    openedFd = -1,
   ) {
-    this.#node = node
-    this.#sizeBytes = sizeBytes
+    this.node = node
+    this.sizeBytes = sizeBytes
     this.#store = store
     this.#origin = origin
     this.#chunks = chunks
@@ -45,7 +46,7 @@ export class PastFile {
     // Holds the origin's node, so that its guard tells when a plan made here is out of date.
     this.#object = chunks.acquire(inOrigin)
     try {
-      this.#fd = this.#open()
+      this.fd = openedFd >= 0 ? openedFd : this.#open()
     } catch (error) {
       chunks.release(this.#object)
       throw error
@@ -54,19 +55,19 @@ export class PastFile {
 
   /** Plans at least [offset, offset + length) as far as the file goes; returns the guard that the plan depends on. */
   plan(offset: number, length: number, plan: ReadPlan): number {
-    this.#node.tree.assertThere()
+    this.node.tree.assertThere()
     const { chunkBytes } = this.#chunks
-    const { object, tree } = this.#node
+    const { object, tree } = this.node
     plan.begin(offset)
     if (!this.#hasDrifted && !this.#store.hasAnyChunk(object)) {
       plan.begin(0)
-      if (this.#sizeBytes > 0) plan.addFile(this.#fd, 0, this.#sizeBytes)
+      if (this.sizeBytes > 0) plan.addFile(this.fd, 0, this.sizeBytes)
       plan.reachesEnd = true
       return this.#object.guard
     }
     const lengthPlanned = this.#hasDrifted ? length : Math.max(length, plannedBytesMin)
-    const wanted = Math.min(offset + lengthPlanned, this.#sizeBytes)
-    plan.reachesEnd = wanted === this.#sizeBytes
+    const wanted = Math.min(offset + lengthPlanned, this.sizeBytes)
+    plan.reachesEnd = wanted === this.sizeBytes
     if (offset >= wanted) return this.#object.guard
     const first = Math.floor(offset / chunkBytes)
     const count = Math.ceil(wanted / chunkBytes) - first
@@ -84,16 +85,16 @@ export class PastFile {
 
   /** lseek(2) with SEEK_DATA or SEEK_HOLE. */
   seek(offset: number, whence: number): number {
-    this.#node.tree.assertThere()
-    if (offset >= this.#sizeBytes) throw new FsError('ENXIO', 'beyond the end of the file')
+    this.node.tree.assertThere()
+    if (offset >= this.sizeBytes) throw new FsError('ENXIO', 'beyond the end of the file')
     const { chunkBytes } = this.#chunks
-    for (let position = offset; position < this.#sizeBytes;) {
+    for (let position = offset; position < this.sizeBytes;) {
       const chunk = Math.floor(position / chunkBytes)
       const place = this.#placeOf(chunk)
       const end =
         place === undefined
           ? this.#untouchedEnd(chunk)
-          : Math.min((chunk + 1) * chunkBytes, this.#sizeBytes)
+          : Math.min((chunk + 1) * chunkBytes, this.sizeBytes)
       const found =
         place === undefined
           ? this.#seekOrigin(position, whence)
@@ -102,45 +103,45 @@ export class PastFile {
       position = end
     }
     if (whence === Seek.data) throw new FsError('ENXIO', 'no data up to the end of the file')
-    return this.#sizeBytes
+    return this.sizeBytes
   }
 
   /** Of whose snapshot it is. */
   get tree(): PastTree {
-    return this.#node.tree
+    return this.node.tree
   }
 
   /** What was planned so far holds no more. */
   dropPlans(): void {
-    this.#chunks.bump(this.#node.object)
+    this.#chunks.bump(this.node.object)
   }
 
   close(): void {
-    this.#origin.native.close(this.#fd)
+    this.#origin.native.close(this.fd)
     this.#chunks.release(this.#object)
   }
 
   #addOrigin(plan: ReadPlan, offset: number, length: number): void {
-    if (this.#hasDrifted) throw lost(this.#node.object)
-    plan.addFile(this.#fd, offset, length)
+    if (this.#hasDrifted) throw lost(this.node.object)
+    plan.addFile(this.fd, offset, length)
   }
 
   #placeOf(chunk: number): ChunkPlace | undefined {
-    const { object, tree } = this.#node
+    const { object, tree } = this.node
     return this.#store.findChunks(object, chunk as ChunkIndex, 1, tree.label)[0]
   }
 
   /** Up to where no chunk has an element, so that the origin alone decides. */
   #untouchedEnd(chunk: number): number {
-    const next = this.#store.nextChunk(this.#node.object, (chunk + 1) as ChunkIndex)
-    if (next === undefined) return this.#sizeBytes
-    return Math.min(next * this.#chunks.chunkBytes, this.#sizeBytes)
+    const next = this.#store.nextChunk(this.node.object, (chunk + 1) as ChunkIndex)
+    if (next === undefined) return this.sizeBytes
+    return Math.min(next * this.#chunks.chunkBytes, this.sizeBytes)
   }
 
   #seekOrigin(position: number, whence: number): number {
-    if (this.#hasDrifted) throw lost(this.#node.object)
+    if (this.#hasDrifted) throw lost(this.node.object)
     try {
-      return checked(this.#origin.native.seek(this.#fd, position, whence), 'seek')
+      return checked(this.#origin.native.seek(this.fd, position, whence), 'seek')
     } catch (error) {
       // Past the end of what the origin still has there are zeros.
       if (isErrno(error, 'ENXIO')) return whence === Seek.hole ? position : Infinity

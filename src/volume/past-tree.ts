@@ -59,6 +59,14 @@ export class PastTree {
     return this.#nodes.size
   }
 
+  nodes(): Iterable<PastNode> {
+    return this.#nodes.values()
+  }
+
+  known(object: ObjectId): PastNode | undefined {
+    return this.#nodes.get(object)
+  }
+
   lookup(directory: PastNode, name: ByteString): PastNode | undefined {
     this.assertThere()
     if (directory.isForeign) return undefined

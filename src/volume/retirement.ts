@@ -41,6 +41,11 @@ export class Retirement {
     this.#moveIn(place, node)
   }
 
+  /** Retires what a rename has exchanged and left at `place`. */
+  retireReplaced(node: OriginNode, place: Place, leavesWhiteout: boolean): void {
+    this.#moveIn(place, node, leavesWhiteout)
+  }
+
   /**
    * Retires `target`, which stands at `to`, while `rename` puts what is at `from` there: no moment without a file
    * at `to`. `leavesWhiteout`: what RENAME_WHITEOUT leaves at `from`, which `rename` itself does.
@@ -193,6 +198,7 @@ export class Retirement {
     checked(result, 'move back from the retired directory')
     node.hasRetiredLink = false
     node.removePlace(retired, name)
+    this.#origin.changes?.touch(node)
   }
 
   #moveIn(place: Place, node: OriginNode, leavesWhiteout = false): void {

@@ -204,9 +204,10 @@ export class TreeVolume {
     )
   }
 
-  openPast(node: PastNode, sizeBytes: number): PastFile {
+  /** `openedFd`: of the object's file in the origin, which a predecessor had open; -1: none. */
+  openPast(node: PastNode, sizeBytes: number, openedFd = -1): PastFile {
     if (node.isForeign) throw new FsError('EXDEV', 'another file system is mounted here')
-    return new PastFile(node, sizeBytes, this.store, this.origin, this.chunks, this.drift)
+    return new PastFile(node, sizeBytes, this.store, this.origin, this.chunks, this.drift, openedFd)
   }
 
   /**
@@ -221,6 +222,13 @@ export class TreeVolume {
       this.#epoch.newest,
       this.store.flushedSequence(),
     )
+    this.drift.setGaps(sessions.gaps)
+  }
+
+  /** The session goes on in another process: nobody could change anything meanwhile. Throws Failure. */
+  resumeSession(): void {
+    const { sessions } = this.store
+    sessions.resume(originNow(this.origin))
     this.drift.setGaps(sessions.gaps)
   }
 

@@ -41,7 +41,10 @@ test('a quick check tells how a volume is doing, mounted or not, late, silent or
 
   // All at once: the worst counts, and comes first.
   const [daemon] = box.processes()
-  const stopped = JSON.parse(await box.succeed('status', './o', '--json')) as { pid: number }
+  const stopped = JSON.parse(await box.succeed('status', './o', '--json')) as {
+    pid: number
+    supervisor: { pid: number }
+  }
   expect(box.processes()).toContain(daemon)
   process.kill(stopped.pid, 'SIGSTOP')
   try {
@@ -49,7 +52,7 @@ test('a quick check tells how a volume is doing, mounted or not, late, silent or
   } finally {
     process.kill(stopped.pid, 'SIGCONT')
   }
-  process.kill(stopped.pid, 'SIGKILL')
+  for (const pid of [stopped.supervisor.pid, stopped.pid]) process.kill(pid, 'SIGKILL')
   await expect
     .poll(async () => (await quick('./o')).stdout, { timeout: 20_000 })
     .toMatch(/^CRITICAL - .*o: the daemon of .* is gone/)

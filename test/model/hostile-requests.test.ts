@@ -19,7 +19,7 @@ import {
   u64,
 } from '../support/fuse-requests.js'
 import { fuzz, fuzzSeed } from '../support/fuzz.js'
-import { ScriptedFileSystem } from '../support/scripted-file-system.js'
+import { optionalMethods, ScriptedFileSystem } from '../support/scripted-file-system.js'
 import { VolumeWorld } from '../support/volume-world.js'
 
 // Goal: whatever bytes come as a request, it is answered once and in form, or as none; no name that leads
@@ -269,12 +269,15 @@ function whimsical(whim: () => number): ScriptedFileSystem {
   const script = new Proxy(
     {},
     {
-      get: (_, method) => () => {
-        const mood = whim()
-        if (mood === 0) throw new FsError('ENOENT', 'a whim')
-        if (mood === 1) throw new Error('a whim')
-        return results[String(method)]?.()
-      },
+      get: (_, method) =>
+        optionalMethods.includes(String(method))
+          ? undefined
+          : () => {
+              const mood = whim()
+              if (mood === 0) throw new FsError('ENOENT', 'a whim')
+              if (mood === 1) throw new Error('a whim')
+              return results[String(method)]?.()
+            },
     },
   )
   return new ScriptedFileSystem(script)

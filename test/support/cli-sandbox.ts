@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path'
 import { onTestFinished } from 'vitest'
 import { type CommandResult, run, succeed } from './command.js'
 import { sweep, temporaryPrefix, volumeVariable } from './leftovers.js'
-import { abortConnections, kill, mountsBelow, processesMarked } from './mounts.js'
+import { abortConnections, killAll, mountsBelow, processesMarked } from './mounts.js'
 import { cliPath, needBuiltProgram } from './requirements.js'
 
 export interface RunAs {
@@ -110,7 +110,7 @@ export class CliSandbox {
 
   /** SIGKILL for every daemon that was started here. */
   killAll(): void {
-    for (const pid of this.processes()) kill(pid)
+    killAll(() => this.processes())
   }
 
   /** Everything below the directory, but what is below a mount. */

@@ -1,3 +1,4 @@
+import type { ByteString } from '../../src/base/bytes.js'
 import type { Session } from '../../src/base/native.js'
 
 /** What the dispatcher asked of the session, in order. */
@@ -28,6 +29,15 @@ export class FakeSession implements Session {
 
   exchange(): number {
     throw new Error('there is no kernel')
+  }
+
+  notifyResend(): number {
+    this.calls.push(['notifyResend'])
+    return this.result
+  }
+
+  notifyExpire(parentHigh: number, parentLow: number, name: ByteString): void {
+    this.calls.push(['notifyExpire', parentHigh, parentLow, name])
   }
 
   attach(handle: number, fd: number, guard: number, uid: number, gid: number): void {

@@ -8,10 +8,19 @@ export class Faults {
   readonly variables: NodeJS.ProcessEnv
   readonly #log: string
 
-  /** `plan`: as BYGONE_FAULTS has it. `directory` gets the log. */
-  constructor(directory: string, plan: string) {
+  /** `plan`: as BYGONE_FAULTS has it. `directory` gets the log. `isReplaced`: a daemon that is killed has a successor. */
+  constructor(directory: string, plan: string, isReplaced = false) {
     this.#log = `${directory}/faults-${++count}.log`
-    this.variables = { BYGONE_FAULTS: plan, BYGONE_FAULTS_LOG: this.#log }
+    this.variables = {
+      BYGONE_FAULTS: plan,
+      BYGONE_FAULTS_LOG: this.#log,
+      BYGONE_WITHOUT_FEATURES: isReplaced ? '' : 'resend',
+    }
+  }
+
+  /** At how many points it has killed. */
+  get kills(): number {
+    return this.#lines().filter((line) => line.startsWith('killed ')).length
   }
 
   /** Whether something is to happen at a point whose name begins so, or all are traced. */

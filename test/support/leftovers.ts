@@ -2,7 +2,7 @@ import { spawnSync } from 'node:child_process'
 import { existsSync, readdirSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { abortConnections, detachMounts, kill, mountsBelow, processesMarked } from './mounts.js'
+import { abortConnections, detachMounts, killAll, mountsBelow, processesMarked } from './mounts.js'
 
 const runVariable = 'BYGONE_TEST_RUN'
 
@@ -25,7 +25,7 @@ export function sweep(directory: string): void {
 export function release(directory: string): void {
   // Requests first: a process that waits for one can't even be killed.
   abortConnections(directory)
-  for (const pid of processesMarked(`${volumeVariable}=${directory}`)) kill(pid)
+  killAll(() => processesMarked(`${volumeVariable}=${directory}`))
   detachMounts(directory)
 }
 

@@ -74,6 +74,20 @@ function isZombie(pid: number): boolean {
   }
 }
 
+/**
+ * SIGKILL for all of these processes and those that they start meanwhile, until none is left: a supervisor may
+ * just be starting another daemon. Gives up on what can't end.
+ */
+export function killAll(processes: () => number[]): void {
+  const pause = new Int32Array(new SharedArrayBuffer(4))
+  for (let round = 0; round < 100; round++) {
+    const pids = processes()
+    if (pids.length === 0) return
+    for (const pid of pids) kill(pid)
+    Atomics.wait(pause, 0, 0, 2)
+  }
+}
+
 export function kill(pid: number): void {
   try {
     process.kill(pid, 'SIGKILL')

@@ -4,7 +4,8 @@ import { onTestFinished, vi } from 'vitest'
 import { Actor } from './actor.js'
 import { CliSandbox } from './cli-sandbox.js'
 import { volumeVariable } from './leftovers.js'
-import { kill, processesMarked } from './mounts.js'
+import { isSupervisor } from './daemon-killer.js'
+import { killAll, processesMarked } from './mounts.js'
 import { cliPath } from './requirements.js'
 
 /** One `bygone start`, from its start to its end. */
@@ -140,11 +141,16 @@ export class TestGroup {
   }
 
   /** SIGKILL for the daemon of the volumes alone. */
+  /** And who would replace it. */
   killDaemon(): void {
-    for (const pid of this.daemons()) kill(pid)
+    killAll(() => this.#servers())
   }
 
   daemons(): number[] {
+    return this.#servers().filter((pid) => !isSupervisor(pid))
+  }
+
+  #servers(): number[] {
     const { directory } = this.sandbox
     return processesMarked(`${volumeVariable}=${directory}`).filter((pid) => isDaemon(pid))
   }

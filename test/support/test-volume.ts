@@ -13,7 +13,7 @@ import { onTestFinished, vi } from 'vitest'
 import { Actor } from './actor.js'
 import { type CommandResult, run } from './command.js'
 import { release, sweep, temporaryPrefix, volumeVariable } from './leftovers.js'
-import { abortConnections, kill, mountsBelow, processesMarked } from './mounts.js'
+import { abortConnections, kill, killAll, mountsBelow, processesMarked } from './mounts.js'
 import { cliPath, needBuiltProgram } from './requirements.js'
 
 export type TransportName = 'native' | 'fuse-native'
@@ -150,16 +150,24 @@ export class TestVolume {
     await this.mount()
   }
 
-  /** SIGKILL for every process of bygone that serves this volume. */
+  /** SIGKILL for every process of bygone that serves this volume, its supervisor included: the mount is dead. */
   kill(): void {
-    for (const pid of this.processes()) kill(pid)
+    killAll(() => this.processes())
   }
 
-  /** SIGKILL for the daemon alone, and not for commands that talk with it. */
+  /** The same, but not for commands that talk with the daemon. */
   killDaemon(): void {
-    for (const pid of this.processes()) {
-      if (readFileSync(`/proc/${pid}/cmdline`, 'latin1').includes('/daemon/')) kill(pid)
-    }
+    killAll(() => this.#daemons())
+  }
+
+  /** SIGKILL for the daemon, whose supervisor lives on. */
+  async killOnlyDaemon(): Promise<void> {
+    const { pid } = await this.status()
+    kill(pid)
+  }
+
+  #daemons(): number[] {
+    return this.processes().filter((pid) => commandLineOf(pid).includes('/daemon/'))
   }
 
   /** Until the kernel has taken down what was killed: SIGKILL does not wait. */
@@ -249,6 +257,14 @@ export class TestVolume {
   /** Ends what waits for the mount, so that its process can be ended. */
   #free(): void {
     abortConnections(this.directory)
-    for (const pid of this.processes()) kill(pid)
+    killAll(() => this.processes())
+  }
+}
+
+function commandLineOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'latin1')
+  } catch {
+    return '' // ended meanwhile
   }
 }

@@ -56,7 +56,7 @@ test('from a kernel that offers everything just the wanted features are taken', 
     Buffer.concat([
       ...[u32(7), u32(45), u32(131072), u32(wantedBits)],
       ...[raw(64, 0), raw(48, 0), u32(1 << 20), u32(1), raw(0, 1), raw(0, 0)],
-      ...[u32((1 << 3) | (1 << 4)), Buffer.alloc(28)],
+      ...[u32((1 << 3) | (1 << 4) | (1 << 7)), Buffer.alloc(28)],
     ]),
   )
 })
@@ -75,7 +75,7 @@ test('what was agreed on can be read, and what the kernel lacks', () => {
       ...['parallel-dirops', 'posix-acl', 'max-pages', 'cache-symlinks', 'explicit-inval-data'],
       'setxattr-ext',
     ],
-    missing: ['handle-killpriv-v2', 'init-ext', 'expire-only', 'direct-io-mmap'],
+    missing: ['handle-killpriv-v2', 'init-ext', 'expire-only', 'direct-io-mmap', 'resend'],
   })
 })
 

@@ -129,7 +129,7 @@ function read({ fileSystem, session, request, plan }: Call): Reply {
   return noReply
 }
 
-function write({ fileSystem, session, request }: Call): Reply {
+function write({ fileSystem, session, request, reply }: Call): Reply {
   const size = request.u32(WriteIn.size)
   if (!request.hasBody(WriteIn.data + size)) throw new FsError('EINVAL', 'truncated request')
   const flags = request.u32(WriteIn.writeFlags)
@@ -142,6 +142,7 @@ function write({ fileSystem, session, request }: Call): Reply {
       size,
       killPrivileges ? request.caller : undefined,
     )
+    if (fd === -1) return reply.written(size)
     checked(session.replyWrite(fd), 'write')
   } catch (error) {
     // Pages of a mapping would go on showing what the file has not.

@@ -18,7 +18,10 @@ export const sessionOperations: OperationList = [
 
 function init(call: Call): Reply {
   const { agreement, reply } = negotiate(call.request, call.reply)
-  if (agreement !== undefined) call.agree(agreement)
+  if (agreement !== undefined) {
+    call.agree(agreement)
+    call.fileSystem.agreed?.(JSON.stringify(agreement))
+  }
   return reply
 }
 
