@@ -83,6 +83,7 @@ export const faultPoints = {
   'mount.session': 'the session has begun; no request was served',
   'mount.answered': 'the mount has answered its first request',
   'mount.reachable': 'the mount is found by the command line; nobody was told',
+  'mount.bequeathed': 'a successor would go on with the mount; nobody was told',
 
   'snapshot.begun': 'a snapshot is asked for',
   'snapshot.flushed': 'the kernel has handed over what programs wrote',

@@ -123,6 +123,9 @@ async function start(
     clock: clockOfProcess(),
     succession: isSupervised === true ? Succession.create(native, order.store) : undefined,
   })
+  undo.add(() => {
+    daemon.giveUp()
+  })
   // Whoever comes early waits: what the first mount has made may yet be taken back.
   const started = new Deferred()
   const server: ControlServer = new ControlServer({

@@ -213,24 +213,35 @@ export class Daemon {
     const record = volumeFor(store, order, origin, undo)
     faultPoint('mount.volume')
     const volume = await this.#open(record, order, origin, cancel)
-    try {
-      linkMountSocket(runtimeDirectory, volume.entry.device, store.key)
-      faultPoint('mount.reachable')
-    } catch (error) {
-      await volume.unmount(true)
-      throw error
-    }
-    this.#add(volume)
-    await this.#bequest.include(volume)
-    log(`mounted ${order.origin} on ${order.mountPoint} (${order.transport})`)
     const notes = volume.opened.collisions.map(
       (name) => `${join(order.origin, name)} is hidden: the mount shows snapshots under that name`,
     )
-    notes.push(...notesOfMounts(order.origin, readMountTable()))
-    notes.push(...notesOfWriters(volume.writers))
-    await volume.space.look()
-    notes.push(...volume.space.warnings)
+    try {
+      linkMountSocket(runtimeDirectory, volume.entry.device, store.key)
+      faultPoint('mount.reachable')
+      this.#add(volume)
+      log(`mounted ${order.origin} on ${order.mountPoint} (${order.transport})`)
+      notes.push(...notesOfMounts(order.origin, readMountTable()))
+      notes.push(...notesOfWriters(volume.writers))
+      await volume.space.look()
+      notes.push(...volume.space.warnings)
+      await this.#bequest.include(volume)
+      faultPoint('mount.bequeathed')
+    } catch (error) {
+      // From here on no successor would go on with it.
+      this.#bequest.forget(volume)
+      await volume.unmount(true)
+      this.#forget(volume)
+      throw error
+    }
     return { volume: record.id, name: record.name, mountPoint: order.mountPoint, notes }
+  }
+
+  /** Its first mount has failed: nobody shall go on with that, and nothing keep the process. */
+  giveUp(): void {
+    this.#bequest.end()
+    this.#scheduler.stop()
+    this.#expirer.stop()
   }
 
   /** Goes on serving what a daemon has served that has died. */

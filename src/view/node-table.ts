@@ -22,6 +22,7 @@ export class NodeTable {
   sessionGeneration = randomInt(2 ** 32)
   readonly #nodes = new Map<number, ViewNode>()
   readonly #log: SessionLog | undefined
+  /** The id that will be counted next. */
   #nextId = countedBase
 
   constructor(root: OriginNode, log: SessionLog | undefined) {
@@ -39,9 +40,8 @@ export class NodeTable {
     return this.#nextId
   }
 
-  /** Goes on with a predecessor's session. */
-  resume(sessionGeneration: number, nextId: number): void {
-    this.sessionGeneration = sessionGeneration
+  /** Ids below this were given out by a predecessor. */
+  resumeIds(nextId: number): void {
     this.#nextId = Math.max(this.#nextId, nextId)
   }
 
@@ -51,7 +51,7 @@ export class NodeTable {
     node.id = id
     node.lookups = lookups
     if (id !== 0) this.#nodes.set(id, node)
-    if (id >= this.#nextId) this.#nextId = id + 1
+    this.resumeIds(id + 1)
   }
 
   all(): Iterable<ViewNode> {

@@ -187,7 +187,13 @@ export class Once {
   #objectAt(place: IntendedName): number {
     const { origin } = this.#volume
     const directory = this.#directory(place)
-    if (directory === undefined || !origin.statName(directory, place.name)) return 0
+    try {
+      if (directory === undefined || !origin.statName(directory, place.name)) return 0
+    } catch (error) {
+      // The directory itself is not there any more: it was changed behind the mount.
+      if (isErrno(error, 'ENOTDIR', 'ESTALE', 'ENOENT')) return 0
+      throw error
+    }
     return origin.objectFromStat()
   }
 

@@ -56,6 +56,7 @@ export class PastView {
 
   /** The tree of a predecessor's session; undefined if there is no such snapshot any more. */
   restoreTree(key: string, label: number, number: number): PastTree | undefined {
+    this.#nextTree = Math.max(this.#nextTree, number + 1)
     const known = this.#trees.get(key)
     if (known !== undefined) {
       this.#keys.set(known, { key, number, name: this.treeOf(known).name })

@@ -20,8 +20,8 @@ import type { ViewNode } from './view-node.js'
 
 /** What a request has changed of which it is not known whether it was answered. */
 export interface OpenRequest {
-  /** Lookups of these nodes without those that it counted. */
-  readonly lookupsBefore: Map<ViewNode, number>
+  /** How many lookups of these nodes it has counted. */
+  readonly lookups: Map<ViewNode, number>
   /** Opened by it. */
   readonly handles: Set<number>
   intent: Intent | undefined
@@ -48,6 +48,8 @@ export interface ReplayParts {
   readonly past: PastView
   readonly snapshots: SnapshotsView
   readonly sourceOfLive: (node: OriginNode) => DirectorySource
+  /** Whether the predecessor has left that descriptor, see KeptDescriptors. */
+  readonly isKept: (fd: number) => boolean
 }
 
 const resentBit = 0x80000000
@@ -89,9 +91,11 @@ export class SessionReplay {
 
   run(): Replayed {
     while (this.#reader.next()) this.#apply()
+    const { origin } = this.#parts.volume
+    for (const node of origin.nodes()) origin.recheckRetired(node)
     this.#restoreHandles()
     this.#dropUnneeded()
-    for (const node of this.#parts.volume.origin.nodes()) {
+    for (const node of origin.nodes()) {
       if (node.heldFd >= 0) this.#descriptors.add(node.heldFd)
     }
     return {
@@ -148,7 +152,8 @@ export class SessionReplay {
         this.#intent()
         break
       case Kind.constants:
-        this.#parts.nodes.resume(reader.f64(), reader.f64())
+        this.#parts.nodes.sessionGeneration = reader.f64()
+        this.#parts.nodes.resumeIds(reader.f64())
         this.#parts.handles.resume(reader.f64())
         break
       case Kind.agreement:
@@ -178,7 +183,7 @@ export class SessionReplay {
     const key = requestKey(high, low)
     this.#current = this.#open.get(key)
     if (this.#current !== undefined) return
-    this.#current = { lookupsBefore: new Map(), handles: new Set(), intent: undefined }
+    this.#current = { lookups: new Map(), handles: new Set(), intent: undefined }
     this.#open.set(key, this.#current)
   }
 
@@ -218,16 +223,12 @@ export class SessionReplay {
       this.#set(node, lookups === 0 ? 0 : id, lookups)
       return
     }
-    for (const { lookupsBefore } of this.#open.values()) {
-      const before = lookupsBefore.get(node)
-      if (before !== undefined) lookupsBefore.set(node, before + lookups - node.lookups)
-    }
     this.#parts.nodes.restore(node, lookups === 0 ? 0 : id, lookups)
   }
 
   #set(node: ViewNode, id: number, lookups: number): void {
-    const before = this.#current?.lookupsBefore
-    if (before !== undefined && !before.has(node)) before.set(node, node.lookups)
+    const counted = this.#current?.lookups
+    counted?.set(node, (counted.get(node) ?? 0) + lookups - node.lookups)
     this.#parts.nodes.restore(node, id, lookups)
   }
 
@@ -249,6 +250,8 @@ export class SessionReplay {
     const tree = this.#trees.get(reader.u32())
     const lookups = reader.u32()
     const name = reader.string()
+    // Also one of a snapshot that is gone: the kernel may know it still.
+    this.#parts.nodes.resumeIds(id + 1)
     if (tree === undefined) return
     let node = tree.root
     if (above >= 0) {
@@ -304,7 +307,7 @@ export class SessionReplay {
         this.#parts.handles.restore(number, this.#handleOf(record))
         if (record.fd >= 0) this.#descriptors.add(record.fd)
       } catch (error) {
-        // A file of a snapshot that is deleted, or can't be found just now: never other bytes.
+        // A file of a snapshot that is deleted, or can't be found just now, or was about to be closed: never other bytes.
         if (!(error instanceof FsError)) throw error
         this.#parts.handles.lose(number)
       }
@@ -316,6 +319,7 @@ export class SessionReplay {
     if (record.kind === 'live') {
       const { fd, flags, uid, gid } = record
       const node = this.#liveNode(record.object)
+      this.#assertLeadsTo(fd, node.object)
       const [isSynchronous, isWriting, isAppending] = [1, 2, 4].map((bit) => (flags & bit) !== 0)
       const opener = { uid, gid }
       return live.handleOf({
@@ -330,6 +334,7 @@ export class SessionReplay {
     if (record.kind === 'past') {
       const node = this.#trees.get(record.tree)?.known(record.object as ObjectId)
       if (node === undefined) throw new FsError('ESTALE', 'the snapshot is gone')
+      this.#assertLeadsTo(record.fd, node.object)
       return { kind: 'past', file: volume.openPast(node, record.sizeBytes, record.fd) }
     }
     const { fd, listing } = record
@@ -338,6 +343,7 @@ export class SessionReplay {
     if (record.of === 0) {
       const found = this.#liveNode(record.object)
       node = found
+      if (fd >= 0) this.#assertLeadsTo(fd, found.object)
       stream = new DirectoryStream(sourceOfLive(found))
     } else if (record.of === 1) {
       const found = this.#trees.get(record.tree)?.known(record.object as ObjectId)
@@ -347,6 +353,18 @@ export class SessionReplay {
     } else stream = snapshots.newStream()
     if (listing !== undefined) stream.restore(listing)
     return { kind: 'directory', node, stream, fd }
+  }
+
+  /**
+   * The predecessor may have died when a descriptor was closed and that not yet on record; then another thread of it, or
+   * this process, may have been given the number.
+   */
+  #leadsTo(fd: number, object: ObjectId): boolean {
+    return this.#parts.isKept(fd) && this.#parts.volume.origin.isOpenAs(object, fd)
+  }
+
+  #assertLeadsTo(fd: number, object: ObjectId): void {
+    if (!this.#leadsTo(fd, object)) throw new FsError('ESTALE', `object ${object} was just closed`)
   }
 
   #liveNode(object: number): OriginNode {
@@ -364,9 +382,10 @@ export class SessionReplay {
       inUse.add(handle.kind === 'past' ? handle.file.node : handle.node)
     }
     for (const node of origin.nodes()) {
-      const isPermanent = node === origin.root || node === origin.retired
-      // What it held is closed long since, and the number may be another's.
-      if (!isPermanent && node.lookups === 0 && !inUse.has(node)) node.heldFd = -1
+      if (node === origin.root || node === origin.retired || node.heldFd < 0) continue
+      // What it held may be closed long since, and the number another's.
+      const isUnneeded = node.lookups === 0 && !inUse.has(node)
+      if (isUnneeded || !this.#leadsTo(node.heldFd, node.object)) node.heldFd = -1
     }
     for (const node of [...origin.nodes()]) origin.release(node)
     for (const tree of this.#trees.values()) {

@@ -127,6 +127,7 @@ export class VolumeView implements FileSystem {
       past: this.#past,
       snapshots: this.#snapshots,
       sourceOfLive: (node: OriginNode) => this.#sourceOfLive(node),
+      isKept: (fd: number) => log.kept.has(fd),
     }
     const replayed = new SessionReplay(log.log, parts).run()
     this.#log?.adopt(replayed, this.#handles.entries())
@@ -254,13 +255,13 @@ export class VolumeView implements FileSystem {
   }
 
   /** What the kernel never learned of. */
-  #takeBack({ handles, lookupsBefore }: OpenRequest): void {
+  #takeBack({ handles, lookups }: OpenRequest): void {
     for (const number of handles) {
       const handle = this.#handles.remove(number)
       if (handle !== undefined) this.#close(handle)
     }
-    for (const [node, before] of lookupsBefore) {
-      if (node.lookups > before) this.#release(this.#nodes.takeBack(node, node.lookups - before))
+    for (const [node, counted] of lookups) {
+      if (counted > 0) this.#release(this.#nodes.takeBack(node, counted))
     }
   }
 

@@ -140,7 +140,7 @@ export class LiveNames {
     )
     checked(result, 'link')
     faultPoint('link.made')
-    node.addPlace(parent, name)
+    if (node.addPlace(parent, name)) this.#origin.changes?.touch(node)
   }
 
   unlink(parent: OriginNode, name: ByteString): void {

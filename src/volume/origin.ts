@@ -221,6 +221,12 @@ export class Origin {
     return object.toString(16) as ByteString
   }
 
+  /** Whether a descriptor leads to the object: false also for one that is closed, or of another kind. */
+  isOpenAs(object: ObjectId, fd: number): boolean {
+    if (this.native.statAt(fd, self, this.stat) < 0) return false
+    return this.#field(StatField.dev) === this.#device && this.#field(StatField.ino) === object
+  }
+
   /** A program has opened the node as `fd`. Whoever says so closes it by closeOpened. */
   noteOpened(node: OriginNode, fd: number): void {
     this.#openFds.set(node, fd)
@@ -248,6 +254,13 @@ export class Origin {
     node.hasRetiredLink = true
     node.addPlace(this.retired, this.retiredName(node.object))
     this.changes?.touch(node)
+  }
+
+  /** Of a node that a predecessor knew: it may have removed the link there, and not come to note that. */
+  recheckRetired(node: OriginNode): void {
+    if (!node.hasRetiredLink || this.hasRetired(node.object)) return
+    node.hasRetiredLink = false
+    node.removePlace(this.retired, this.retiredName(node.object))
   }
 
   hasRetired(object: ObjectId): boolean {

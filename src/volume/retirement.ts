@@ -102,6 +102,7 @@ export class Retirement {
     if (node !== undefined) {
       node.hasRetiredLink = false
       node.removePlace(retired, name)
+      this.#origin.changes?.touch(node)
       // What snapshots knew of it holds no more.
       node.keptLabel = -1
       node.attributesLabel = -1

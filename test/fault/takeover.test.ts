@@ -1,4 +1,12 @@
-import { chownSync, mkdirSync, readdirSync, readFileSync, readlinkSync } from 'node:fs'
+import {
+  chmodSync,
+  chownSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  writeFileSync,
+} from 'node:fs'
 import { join } from 'node:path'
 import { expect, test, vi } from 'vitest'
 import { faultPoints } from '../../src/base/fault-points.js'
@@ -13,6 +21,7 @@ import { PostgresServer } from '../support/postgres.js'
 import { Random, seedOfThisRun } from '../support/random.js'
 import { describeMount } from '../support/requirements.js'
 import { TestVolume, type TestVolumeOptions } from '../support/test-volume.js'
+import { ToldClock } from '../support/told-clock.js'
 
 // Goal: programs do not notice that the daemon is killed, but for a pause; what they ask for is carried out once.
 //   BYGONE_SEED=n, BYGONE_OPERATIONS=n (for each oracle)
@@ -286,6 +295,53 @@ past.close()`,
     await volume.unmount()
   })
 
+  test('has what it does by itself done by its successor: hooks, expiry, schedules', async () => {
+    const hourMs = 3_600_000
+    const volume = new TestVolume()
+    const clock = new ToldClock(volume.beside('clock'), Date.UTC(2026, 10, 21, 12, 0))
+    const notes = volume.beside('notes')
+    volume.variables = {
+      // Passes are counted anew by each daemon.
+      ...new Faults(volume.directory, 'hooks.pre=kill@1,snapshot.done=kill@3', true).variables,
+      ...clock.variables,
+      BYGONE_CONFIG: volume.beside('config'),
+    }
+    await volume.mount()
+    const hook = volume.beside('post.sh')
+    writeFileSync(hook, `#!/bin/sh\necho "$BYGONE_RESULT: $BYGONE_ERROR" >> ${notes}\n`)
+    chmodSync(hook, 0o755)
+    await volume.succeed('hook', 'set', 'post', '-V', volume.live, '--', hook)
+    expect((await volume.bygone('snapshot', volume.live)).code).toBe(1)
+    await vi.waitFor(() => {
+      expect(readFileSync(notes, 'utf8')).toMatch(/^failed: .*the daemon was killed before it was done\n$/)
+    }, 10_000)
+    await volume.succeed('schedule', 'add', 'hourly', '-V', volume.live, '--every', '1h')
+    await volume.succeed('policy', volume.live, '--max', '2')
+    const first = await volume.snapshot()
+    clock.goOn(1000)
+    const second = await volume.snapshot()
+    clock.goOn(1000)
+    expect((await volume.bygone('snapshot', volume.live)).code).toBe(1)
+    const later = async (isThere: (names: string[]) => boolean) =>
+      vi.waitFor(
+        async () => {
+          const names = await volume.snapshots()
+          expect(names).toSatisfy(isThere)
+          return names
+        },
+        { timeout: 20_000, interval: 50 },
+      )
+    const kept = await later((names) => names.length === 2)
+    expect(kept[0]).toBe(second)
+    expect(kept).not.toContain(first)
+    await volume.actor.python(`open(given['path'], 'w').write('text')`, {
+      path: `${volume.live}/file`,
+    })
+    clock.goOn(hourMs)
+    await later((names) => names.some((name) => !kept.includes(name)))
+    expect((await statusOf(volume)).supervisor.takeovers).toBe(2)
+  })
+
   test('of two volumes has both taken over', async () => {
     const volume = await TestVolume.mounted({ isStoreApart: true })
     const second = volume.beside('second')
@@ -314,6 +370,27 @@ past.close()`,
 })
 
 describeMount('a mount', () => {
+  test('that fails at its last step leaves nothing, and nobody who goes on with it', async () => {
+    const volume = new TestVolume({ isStoreApart: true })
+    const { variables } = new Faults(volume.directory, 'mount.bequeathed=fail:EIO', true)
+    volume.variables = variables
+    const { code, stderr } = await volume.tryMount()
+    expect({ code, stderr }).toEqual({ code: 2, stderr: expect.stringContaining('EIO') as string })
+    await volume.hasDied()
+    expect(volume.mounts()).toEqual([])
+    volume.variables = new Faults(volume.directory, 'mount.bequeathed=fail:EIO@2', true).variables
+    await volume.mount()
+    const second = volume.beside('second')
+    mkdirSync(second)
+    const refused = await volume.bygone('mount', second, '--store', volume.store)
+    expect(refused.stderr).toContain('EIO')
+    expect(volume.mounts()).toEqual([volume.live])
+    kill((await statusOf(volume)).pid)
+    await succeed('ls', [volume.live])
+    expect(logOf(volume)).toMatch(/took over 1 of 1 volumes/)
+    await volume.unmount()
+  })
+
   test('is given up when its daemons die again and again, and can be mounted again', async () => {
     const volume = new TestVolume()
     volume.variables = new Faults(volume.directory, '', true).variables

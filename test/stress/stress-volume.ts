@@ -2,11 +2,12 @@ import { join } from 'node:path'
 import { faultPoints } from '../../src/base/fault-points.js'
 import type { Actor } from '../support/actor.js'
 import { checkReport } from '../support/check-report.js'
+import { DaemonKiller } from '../support/daemon-killer.js'
 import { damageStore } from '../support/damage-store.js'
 import { Faults } from '../support/faults.js'
 import { Mismatch, Oracle, type Step, type VolumeUnderTest } from '../support/oracle.js'
 import { OracleVolume } from '../support/oracle-volume.js'
-import type { Random } from '../support/random.js'
+import { Random } from '../support/random.js'
 import { SmallDisk } from '../support/small-disk.js'
 import { StampedCrew } from '../support/stamped-crew.js'
 import { TestVolume, type TestVolumeOptions } from '../support/test-volume.js'
@@ -32,7 +33,8 @@ export interface StressOptions extends TestVolumeOptions {
 /**
  * A volume that lives again and again: it is mounted, several programs work on it at the same time
  * while snapshots are taken and compared, and it ends by an unmount, a kill at a fault point, or a kill
- * at a random moment. The next life must find everything: the oracle's part of the tree as the mirror
+ * at a random moment. In some lives a daemon that is killed has a successor, and no program may notice anything. The
+ * next life must find everything: the oracle's part of the tree as the mirror
  * has it, the crew's as their stamps say, every snapshot as it was.
  */
 export class StressVolume {
@@ -41,6 +43,7 @@ export class StressVolume {
     snapshots: 0,
     'snapshots deleted': 0,
     'crashes survived': 0,
+    takeovers: 0,
     'full disks': 0,
     mounts: 0,
     'bytes compared': 0,
@@ -51,6 +54,8 @@ export class StressVolume {
   readonly #crew: StampedCrew
   readonly #snapshots: OracleVolume
   #disk: SmallDisk | undefined
+  /** Kills daemons that have a successor. */
+  #killer: DaemonKiller | undefined
   #isFull = false
   #oracle: Oracle | undefined
   #stage: 'mounting' | 'running' | 'unmounting' | 'unmounted' = 'unmounted'
@@ -69,13 +74,26 @@ export class StressVolume {
     this.#volume = new TestVolume(options)
     this.#crew = new StampedCrew(this.#volume, random, crewOf)
     this.#snapshots = new OracleVolume(this.#volume, 0.2)
+    this.#snapshots.runCommand = async (command) => {
+      this.#killer?.pause()
+      try {
+        return await command()
+      } finally {
+        this.#killer?.resume()
+      }
+    }
   }
 
   /** One life, as far as it gets. */
   async live(): Promise<void> {
-    const plan = this.#random.isLikely(0.7) ? this.#planToDie() : ''
-    const faults = new Faults(this.#volume.directory, [plan, this.#delays()].join(','))
+    const isReplaced = this.#random.isLikely(Number(process.env['REPL'] ?? 0.3))
+    const plan = !isReplaced && this.#random.isLikely(0.7) ? this.#planToDie() : ''
+    const delays = this.#delays()
+    const faults = new Faults(this.#volume.directory, [plan, delays].join(','), isReplaced)
+    if (isReplaced) this.#killer = new DaemonKiller(this.#volume, new Random(this.#random.below(2 ** 31)))
     await this.#live(faults, this.#random.isLikely(0.2))
+    this.counts.takeovers += this.#killer?.kills ?? 0
+    this.#killer = undefined
     if (faults.hasKilled) this.pointsKilledAt.add(plan.split('=')[0] ?? '')
   }
 
@@ -156,6 +174,7 @@ export class StressVolume {
   async #work(isKilled: () => boolean, kill: (() => void) | undefined): Promise<void> {
     const oracle = await this.#begin()
     this.#crew.start()
+    this.#killer?.start(200, 1500)
     const timer = kill && setTimeout(kill, this.#random.between(0, 3000))
     const end = Date.now() + this.#random.between(500, 3000)
     try {
@@ -170,6 +189,7 @@ export class StressVolume {
       if (!isKilled()) await oracle.runUntilKilled(oracle.closings(), isKilled)
     } finally {
       clearTimeout(timer)
+      await this.#killer?.stop()
       await this.#crew.stop(isKilled)
     }
   }

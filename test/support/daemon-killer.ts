@@ -10,6 +10,7 @@ export class DaemonKiller {
   readonly #volume: TestVolume
   readonly #random: Random
   readonly #killed = new Set<number>()
+  #takeoversBefore = 0
   #isStopped = false
   #isPaused = false
   #running: Promise<void> | undefined
@@ -25,6 +26,7 @@ export class DaemonKiller {
 
   /** At random times, so many milliseconds apart at least and at most. */
   start(msMin: number, msMax: number): void {
+    this.#takeoversBefore = this.#takeovers() - this.kills
     this.#running = this.#run(msMin, msMax)
   }
 
@@ -59,7 +61,8 @@ export class DaemonKiller {
   async #run(msMin: number, msMax: number): Promise<void> {
     while (!this.#isStopped) {
       await sleep(this.#random.between(msMin, msMax))
-      if (!this.#isPaused && this.#takeovers() === this.kills) this.killNow()
+      const count = this.#takeovers() - this.#takeoversBefore
+      if (!this.#isPaused && count === this.kills) this.killNow()
     }
   }
 }

@@ -15,6 +15,7 @@ import { TreeVolume } from '../../src/volume/tree-volume.js'
 import type { VolumeSweep } from '../../src/volume/volume-sweep.js'
 import type { FileProblem } from '../../src/volume/check/file-problem.js'
 import { checkTree } from '../../src/volume/check/tree-check.js'
+import type { SessionLog } from '../../src/view/session-log.js'
 import { VolumeView } from '../../src/view/volume-view.js'
 import { ViewDriver } from './view-driver.js'
 
@@ -53,7 +54,8 @@ export class VolumeWorld {
     return this.#view
   }
 
-  open(): void {
+  /** `log`: of a session that begins, or of one that a predecessor has left. Returns what is left to come again. */
+  open(log?: SessionLog, isTakeover = false): ReturnType<VolumeView['takeOver']> | undefined {
     const originFd = native().openPath(this.origin, O.PATH | O.DIRECTORY, 0)
     this.#store = VolumeStore.open({
       directory: join(this.#directory, 'store'),
@@ -73,9 +75,24 @@ export class VolumeWorld {
       if (this.keepsSnapshots) throw new FsError('EPERM', 'kept')
       this.delete(name)
     }
-    const options = { isMountedOver: true, takeSnapshot, deleteSnapshot }
+    const options = { isMountedOver: true, takeSnapshot, deleteSnapshot, ...(log && { log }) }
     this.#view = new VolumeView(this.#volume, options)
     this.#driver = new ViewDriver(this.#view)
+    if (isTakeover) return this.#view.takeOver()
+    if (log !== undefined) this.#view.start()
+    return undefined
+  }
+
+  /** Ends as a process that is killed does whose descriptors stay open; but the store is closed. */
+  die(): void {
+    const { origin } = this.volume
+    origin.changes = undefined
+    for (const node of origin.nodes()) {
+      if (node !== origin.root && node !== origin.retired) node.heldFd = -1
+    }
+    this.volume.close()
+    this.#store?.close()
+    this.#driver = undefined
   }
 
   snapshot(): SnapshotRecord {
