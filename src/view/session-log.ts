@@ -163,7 +163,7 @@ export class SessionLog implements NodeChanges {
   }
 
   /** At once: the node is about to lose its last name. */
-  readonly held = (node: OriginNode): void => {
+  held(node: OriginNode): void {
     this.kept.keep(node.heldFd)
     if (!node.isLogged && node.id === 0) return
     this.#mark()

@@ -1,4 +1,5 @@
-import { closeSync, ftruncateSync } from 'node:fs'
+import { closeSync, ftruncateSync, lstatSync } from 'node:fs'
+import { join } from 'node:path'
 import { FileType } from '../../src/base/attributes.js'
 import type { ByteString } from '../../src/base/bytes.js'
 import { checked } from '../../src/base/errno.js'
@@ -28,7 +29,7 @@ export class Killed extends Error {}
 /** A session log that tells its state, and may kill before an act whose intent is on record. */
 class WatchedLog extends SessionLog {
   state: SessionState | undefined
-  /** Where the log ended when the last intent was on record; 0: there was none. */
+  /** Where the log ended just before the last act whose intent is on record; 0: there was none. */
   intentEnd = 0
   isToKill = false
 
@@ -40,6 +41,11 @@ class WatchedLog extends SessionLog {
   override intends(intent: Intent): void {
     super.intends(intent)
     this.#intended()
+  }
+
+  override held(node: OriginNode): void {
+    super.held(node)
+    if (this.intentEnd > 0) this.intentEnd = this.bytes
   }
 
   override removes(...names: Parameters<SessionLog['removes']>): void {
@@ -73,8 +79,7 @@ export class SessionWorld {
   #pageFd = -1
   #log: WatchedLog | undefined
   #unique = 0
-  /** The number of a request that comes again; 0: the next one is new. */
-  #again = 0
+  #last: { method: keyof FileSystem; args: unknown[] } | undefined
 
   constructor(chunkBytes: number) {
     ftruncateSync(this.#keptFd, descriptorsMax)
@@ -90,14 +95,11 @@ export class SessionWorld {
     return this.#log
   }
 
-  /** Of the request that came last. */
-  get unique(): number {
-    return this.#unique
-  }
-
-  /** The next request is one that a predecessor has left unanswered. */
-  resend(unique: number): void {
-    this.#again = unique
+  /** The request that came last comes again: a predecessor has left it unanswered. */
+  resendLast(): unknown {
+    if (this.#last === undefined) throw new Error('there was no request')
+    const { method, args } = this.#last
+    return this.#request(method, args, resentBit)
   }
 
   /** What is committed of the log. */
@@ -150,6 +152,27 @@ export class SessionWorld {
     return { nodes, handles, next: [state.nextId, state.nextHandle, state.sessionGeneration] }
   }
 
+  /** What a node's places are is not only what was known: it is so. */
+  placesThatAreNot(): string[] {
+    const wrong: string[] = []
+    for (const [id, words] of this.tables().nodes) {
+      const { places = [], object } = JSON.parse(words) as { places?: string[]; object: number }
+      for (const place of places) {
+        const found = lstatSync(join(this.world.origin, place), { throwIfNoEntry: false })?.ino
+        if (found !== object) wrong.push(`node ${id}: ${place} is ${found}, not ${object}`)
+      }
+    }
+    return wrong
+  }
+
+  /** The nodes without their numbers, which are others in another world. */
+  nodesWithoutNumbers(): string[] {
+    const words = [...this.tables().nodes.values()].map((each) =>
+      JSON.stringify({ ...(JSON.parse(each) as object), object: 0, generation: 0 }),
+    )
+    return words.map((each) => each.replaceAll(/retired\/[0-9a-f]+/g, 'retired/*')).sort()
+  }
+
   #newLog(logFd = -1): WatchedLog {
     if (this.#pageFd >= 0) closeSync(this.#pageFd)
     this.#pageFd = checked(native().memoryFile('test-page'), 'memory')
@@ -170,21 +193,23 @@ export class SessionWorld {
       get:
         (_, method: keyof FileSystem) =>
         (...args: unknown[]): unknown => {
-          const { view } = this.world
-          const isSilent = method === 'forget'
-          const isAgain = this.#again !== 0 && !isSilent
-          const unique = isAgain ? this.#again : (this.#unique += 2)
-          if (isAgain) this.#again = 0
-          view.begins(isAgain ? resentBit : 0, unique, isSilent)
-          try {
-            // eslint-disable-next-line @typescript-eslint/unbound-method -- called on the view right here
-            const call = view[method] as ((...args: unknown[]) => unknown) | undefined
-            return call?.apply(view, args)
-          } finally {
-            view.ends()
-          }
+          // As the kernel counts them.
+          this.#unique += 2
+          if (method !== 'forget') this.#last = { method, args }
+          return this.#request(method, args, 0)
         },
     })
+  }
+
+  #request(method: keyof FileSystem, args: unknown[], high: number): unknown {
+    const { view } = this.world
+    view.begins(high, this.#unique, method === 'forget')
+    try {
+      const call = Reflect.get(view, method) as (...args: unknown[]) => unknown
+      return call.apply(view, args)
+    } finally {
+      view.ends()
+    }
   }
 }
 
