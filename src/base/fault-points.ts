@@ -65,6 +65,9 @@ export const faultPoints = {
   'index.remove.state': 'the state of an index that is not believed is removed',
   'index.remove.data': 'an index that is not believed is removed',
 
+  'index.shrink.copied': 'a copy of the index without free pages is on the disk',
+  'index.shrink.renamed': 'it has the name of the index; the state names the old one',
+
   'recovery.begun': 'the newest segment is open',
   'recovery.tail.found': 'the end of the journal is known; a torn tail is still there',
   'recovery.tail.cut': 'a torn tail is cut off, not synced',

@@ -33,6 +33,11 @@ export interface ElementIndex {
    * anything throws, nothing. `size` tells what room it needs on the disk.
    */
   apply(size: ApplySize, fill: (put: PutSink, remove: RemoveSink) => JournalPosition): void
+  /**
+   * Gives back the space of what was removed, if that is worth it: the file may be another one afterwards. Takes a while: only
+   * before close. What hinders it (a full disk) leaves it as it is.
+   */
+  shrink(): void
   close(): void
 }
 

@@ -1,8 +1,9 @@
+import { rmSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import type * as Lmdb from 'lmdb'
 import type { RootDatabase } from 'lmdb'
-import { isErrno } from '../base/errno.js'
+import { FsError, isErrno } from '../base/errno.js'
 import { faultPoint } from '../base/fault-point.js'
 import { checkpointKey, checkpointOf, checkpointValue } from './checkpoint.js'
 import { codeOf } from './durable-file.js'
@@ -11,6 +12,7 @@ import { LmdbCursor } from './lmdb-cursor.js'
 import { indexErrorOf, writeErrorOf } from './lmdb-error.js'
 import { dataName } from './index-state.js'
 import { openBeside } from './lmdb-place.js'
+import { copyName, shrinkIndex } from './lmdb-shrink.js'
 import { secureRoom } from './lmdb-room.js'
 import type { JournalPosition } from './journal.js'
 import { endOfPut, putHeaderBytes, valueStartOfPut } from './puts.js'
@@ -104,6 +106,19 @@ export class LmdbIndex implements ElementIndex {
     }
   }
 
+  shrink(): void {
+    this.#closeCursors()
+    try {
+      const open = (name: string) =>
+        openBeside(this.#directory, name, (path) => openAt(path, false))
+      if (shrinkIndex(this.#directory, this.#forReading(), open)) this.close()
+    } catch (error) {
+      // Nothing was written to the index itself: as it is it serves as well, only larger.
+      const found = indexErrorOf(error)
+      if (!(found instanceof FsError)) throw found
+    }
+  }
+
   close(): void {
     this.#closeCursors()
     this.#isFresh = false
@@ -128,7 +143,8 @@ export class LmdbIndex implements ElementIndex {
 /** On a disk that has become read-only what is there can still be read. */
 function openDatabase(directory: string): Database {
   try {
-    return openBeside(directory, (path) => openAt(path, false))
+    rmSync(join(directory, copyName), { force: true })
+    return openBeside(directory, dataName, (path) => openAt(path, false))
   } catch (error) {
     const isReadOnly = codeOf(error) === 'EROFS' || isErrno(indexErrorOf(error), 'EROFS')
     if (!isReadOnly) throw indexErrorOf(error)

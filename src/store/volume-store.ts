@@ -378,6 +378,8 @@ export class VolumeStore {
     faultPoint('close.indexed')
     if (isKept('close.journal-synced')) this.flush()
     const { sequence } = this.#journal.position
+    // What is pending may be a lot, and is not in the copy.
+    if (this.#pending.count === 0) this.#index.shrink()
     this.#index.close()
     if (isKept('close.index-synced')) this.#syncFile(join(this.#indexDirectory, dataName))
     faultPoint('close.synced')

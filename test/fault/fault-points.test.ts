@@ -11,7 +11,7 @@ import type { TestVolumeOptions } from '../support/test-volume.js'
 // before, and all is compared with what the oracle kept aside.
 
 /** What daemons do by themselves, around snapshots, and without a mount: struck in schedule, hooks and gc.test.ts of test/mount. */
-const isElsewhere = (point: string) => /^(schedule|hooks|gc)\./.test(point)
+const isElsewhere = (point: string) => /^(schedule|hooks|gc|index\.shrink)\./.test(point)
 const everyPoint = (Object.keys(faultPoints) as FaultPoint[]).filter((point) => !isElsewhere(point))
 const configurations: TestVolumeOptions[] = [
   {},

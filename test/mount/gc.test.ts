@@ -66,6 +66,14 @@ async function isUnswept(volume: TestVolume): Promise<boolean> {
   return status.isUnswept
 }
 
+const manyNames = `
+top, round = given['live'], given['round']
+for number in range(400):
+    path = '%s/a file of some name %d' % (top, number)
+    if round > 0:
+        os.unlink(path)
+    open(path, 'w').close()`
+
 describeMount('gc of a volume that is not mounted', () => {
   test('frees what it would free if it were, wherever it is killed', async () => {
     const volume = await TestVolume.mounted({ chunkSize: '4K', isMountedOver: false })
@@ -160,5 +168,52 @@ describeMount('gc of a volume that is not mounted', () => {
     await expectAsBefore(volume, kept)
     expect(await isUnswept(volume)).toBe(false)
     await volume.succeed('unmount', other)
+  })
+})
+
+describeMount('the index', () => {
+  test('shrinks when most of it is free and the volume is closed, wherever that is killed', async () => {
+    const volume = await TestVolume.mounted({ chunkSize: '4K', isMountedOver: false })
+    const { origin, live } = volume
+    const [id = ''] = readdirSync(join(volume.store, 'volumes'))
+    const index = join(volume.store, 'volumes', id, 'index')
+    const bytes = () => statSync(join(index, 'data.mdb')).size
+    const names: string[] = []
+    for (let round = 0; round < 3; round++) {
+      await volume.actor.python(manyNames, { live, round })
+      names.push(await volume.snapshot())
+    }
+    await volume.actor.python(manyNames, { live, round: 3 })
+    const [kept = ''] = names.slice(-1)
+    const before = await volume.actor.fingerprint(volume.snapshotPath(kept), [])
+    await volume.succeed('delete', ...names.slice(0, -1), '-V', live)
+    await volume.unmount()
+    const full = bytes()
+    const inode = statSync(join(index, 'data.mdb')).ino
+    const bound = { BYGONE_INDEX_FREE_BYTES: String(8 << 10) }
+    for (const point of ['index.shrink.copied', 'index.shrink.renamed']) {
+      volume.variables = { ...new Faults(volume.directory, `${point}=kill`).variables, ...bound }
+      expect((await volume.bygone('gc', origin)).signal, point).toBe('SIGKILL')
+      volume.variables = {}
+      expect(statSync(join(index, 'data.mdb')).ino === inode, point).toBe(point.endsWith('copied'))
+      const wanted = { wasIndexRebuilt: point.endsWith('renamed') }
+      await volume.mount()
+      const status = JSON.parse(await volume.succeed('status', live, '--json')) as object
+      expect(status, point).toHaveProperty('recovery.wasIndexRebuilt', wanted.wasIndexRebuilt)
+      const now = await volume.actor.fingerprint(volume.snapshotPath(kept), [])
+      expect(differencesOf(now, before), point).toEqual([])
+      await volume.unmount()
+    }
+    // An index that was built anew has all again.
+    volume.variables = bound
+    await volume.succeed('gc', origin)
+    expect(bytes()).toBeLessThan(full / 2)
+    expect(readdirSync(index).sort()).toEqual(['data.mdb', 'state', 'state.tmp'])
+    await volume.succeed('check', '--data', origin)
+    await volume.mount()
+    const status = JSON.parse(await volume.succeed('status', live, '--json')) as object
+    expect(status).toHaveProperty('recovery.wasIndexRebuilt', false)
+    const now = await volume.actor.fingerprint(volume.snapshotPath(kept), [])
+    expect(differencesOf(now, before)).toEqual([])
   })
 })

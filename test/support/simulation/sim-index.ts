@@ -26,21 +26,23 @@ export class TrustedDamagedIndex extends Error {}
  */
 export class SimIndex implements ElementIndex {
   readonly #disk: SimDisk
-  readonly #fd: number
+  readonly #directory: string
+  #fd: number
   readonly #values = new Map<string, Buffer>()
   #keys: string[] = []
   #transaction = 0
   #end = logStart
   #isClosed = false
 
-  private constructor(disk: SimDisk, fd: number) {
+  private constructor(disk: SimDisk, directory: string, fd: number) {
     this.#disk = disk
+    this.#directory = directory
     this.#fd = fd
   }
 
-  static open(disk: SimDisk, directory: string): SimIndex {
-    const fd = disk.open(`${directory}/data.mdb`, 'make')
-    const index = new SimIndex(disk, fd)
+  static open(disk: SimDisk, directory: string, name = 'data.mdb'): SimIndex {
+    const fd = disk.open(`${directory}/${name}`, 'make')
+    const index = new SimIndex(disk, directory, fd)
     if (disk.sizeOf(fd) < logStart) index.#begin()
     else index.#load()
     return index
@@ -85,6 +87,27 @@ export class SimIndex implements ElementIndex {
     this.#transaction++
     this.#writeMeta()
     this.#take(body)
+  }
+
+  /** As soon as two transactions could be one. */
+  shrink(): void {
+    const position = this.checkpoint()
+    if (position === undefined || this.#transaction < 2) return
+    const [old, name] = [`${this.#directory}/data.mdb`, 'data.mdb.new']
+    this.#disk.remove(`${this.#directory}/${name}`)
+    const copy = SimIndex.open(this.#disk, this.#directory, name)
+    copy.apply({ entries: 0, bytes: 0 }, (put) => {
+      for (const [key, value] of this.#values) {
+        const run = putOf(Buffer.from(key, 'latin1'), value)
+        put(run, 0, run.length)
+      }
+      return position
+    })
+    this.#disk.sync(copy.#fd)
+    copy.close()
+    this.#disk.rename(`${this.#directory}/${name}`, old)
+    this.#disk.close(this.#fd)
+    this.#fd = this.#disk.open(old, 'writing')
   }
 
   close(): void {
