@@ -5,7 +5,7 @@ import { volumePast, withVolume } from '../daemon/listing.js'
 import { decisionsOn } from '../daemon/policy-edit.js'
 import { printDeletion } from './delete.js'
 import { snapshotForm, volumeForm } from './json-form.js'
-import { outputWidth, printJson, printLine, styled } from './output.js'
+import { printJson, printLine, styled } from './output.js'
 import { table } from './table.js'
 import { volumeArgument } from './volume-option.js'
 
@@ -62,7 +62,8 @@ async function expire(text: string | undefined, flags: ExpireFlags): Promise<voi
     isKept ? 'kept' : 'goes',
     reasons.join(', '),
   ])
-  const [heading = '', ...lines] = table(['SNAPSHOT', 'THEN', 'WHY'], rows, outputWidth())
+  // All of the reasons, however wide the terminal.
+  const [heading = '', ...lines] = table(['SNAPSHOT', 'THEN', 'WHY'], rows, Infinity)
   printLine(styled(heading, 'bold'))
   lines.forEach((line, at) => {
     printLine(decisions[at]?.isKept === true ? line : styled(line, 'yellow'))

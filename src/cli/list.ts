@@ -9,7 +9,7 @@ import { lineTemplate } from './line-template.js'
 import { bytesText, outputWidth, printJson, printLine, styled } from './output.js'
 import { table } from './table.js'
 import { revHelp } from './volume-option.js'
-import { when } from './when.js'
+import { ago, when } from './when.js'
 
 interface ListFlags {
   json?: true
@@ -30,7 +30,7 @@ export function listCommand(): Command {
         'stands for, in its order; it need not be mounted. CHANGED: what was kept of that which is ' +
         'no longer as in the snapshot before (the old data of what was overwritten or removed). UNIQUE: what ' +
         'is kept for this one alone: what deleting it would free. Of a mounted volume only, and - ' +
-        'for what is not counted yet.',
+        'for what is not counted yet. On a narrow terminal WHEN is how long ago that was.',
     )
     .argument('[volume]', 'its name, origin, mount point, or any path inside')
     .argument('[rev...]', 'only these snapshots')
@@ -114,16 +114,22 @@ function printSnapshots(
     for (const each of snapshots) printLine(line(valuesOf(each)))
     return
   }
-  const rows = snapshots.map((each) => [
-    when(each.timeSec),
-    each.name,
-    each.isHeld ? 'held' : '',
-    sizeText(each.changedBytes),
-    sizeText(each.uniqueBytes),
-    each.tags.join(' '),
-    each.memo,
-  ])
-  printTable(['WHEN', 'SNAPSHOT', 'HELD', 'CHANGED', 'UNIQUE', 'TAGS', 'MEMO'], rows)
+  const headings = ['WHEN', 'SNAPSHOT', 'HELD', 'CHANGED', 'UNIQUE', 'TAGS', 'MEMO']
+  const rowsWith = (time: (timeSec: number) => string) =>
+    snapshots.map((each) => [
+      time(each.timeSec),
+      each.name,
+      each.isHeld ? 'held' : '',
+      sizeText(each.changedBytes),
+      sizeText(each.uniqueBytes),
+      each.tags.join(' '),
+      each.memo,
+    ])
+  // Where not all has room, the name must do for the exact time.
+  const rows = rowsWith(when)
+  const isRoomy = table(headings, rows, Infinity).every((line) => line.length <= outputWidth())
+  const nowMs = Date.now()
+  printTable(headings, isRoomy ? rows : rowsWith((timeSec) => ago(timeSec, nowMs)), 5)
 }
 
 function sizeText(bytes: number | null): string {
@@ -147,9 +153,9 @@ function valuesOf(snapshot: Listed): Record<(typeof snapshotFields)[number], str
   }
 }
 
-function printTable(headings: string[], rows: string[][]): void {
+function printTable(headings: string[], rows: string[][], rigid = 0): void {
   if (rows.length === 0) return
-  const [heading = '', ...lines] = table(headings, rows, outputWidth())
+  const [heading = '', ...lines] = table(headings, rows, outputWidth(), rigid)
   printLine(styled(heading, 'bold'))
   for (const line of lines) printLine(line)
 }

@@ -29,6 +29,7 @@ import { statusCommand } from './status.js'
 import { tagCommand } from './tag.js'
 import { treeCommand } from './tree.js'
 import { unmountCommand } from './unmount.js'
+import { nameVolumeByOption } from './volume-option.js'
 
 /*
  * The command line. What goes wrong anywhere arrives here and becomes one line on stderr and an exit
@@ -56,7 +57,9 @@ Examples:
   ls /srv/docs/@latest/ /srv/docs/.snapshots/
   bygone unmount /srv/docs
 
-VOLUME is a name, an origin, a mount point, or any path inside one. Exit codes: 0 done, 1 failed,
+VOLUME is a name, an origin, a mount point, or any path inside one; without it the one around the
+working directory is meant. Every command takes it by -V, and those that take nothing else (or, as
+list does, VOLUME first) as an argument too. Exit codes: 0 done, 1 failed,
 2 corrupt data or I/O error, 3 exists, 4 store full, 5 no such thing, 64 usage.`,
     )
   for (const command of [
@@ -91,6 +94,7 @@ VOLUME is a name, an origin, a mount point, or any path inside one. Exit codes: 
   }
   bygone.addCommand(completeCommand(), { hidden: true })
   for (const command of withSubcommands(bygone)) {
+    nameVolumeByOption(command)
     command
       .exitOverride()
       .showSuggestionAfterError(false)
@@ -115,8 +119,13 @@ async function run(): Promise<number> {
   } catch (error) {
     if (error instanceof CommanderError && error.exitCode === 0) return 0
     if (error instanceof CommanderError) {
-      const message = error.message.replace(/^error: /, '').trim()
-      printNote(`${message}; \`bygone --help\` tells more`)
+      const message = error.message
+        .replace(/^error: /, '')
+        .trim()
+        .replace(/\.$/, '')
+      // Of a value that an option does not take, commander makes two sentences.
+      const said = message.replace(/ is invalid\. /, ' is invalid: ')
+      printNote(`${said}; \`bygone --help\` tells more`)
       return exitUsage
     }
     // At once: a daemon that has not answered in time may never do.

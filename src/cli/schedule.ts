@@ -144,7 +144,7 @@ async function list(text: string | undefined, flags: { json?: true }): Promise<v
     failureText(schedule),
   ])
   const headings = ['SCHEDULE', 'WHEN', 'NEXT', 'LAST', 'TAGS', 'MEMO', 'FAILURE']
-  const [heading = '', ...lines] = table(headings, rows, outputWidth())
+  const [heading = '', ...lines] = table(headings, rows, outputWidth(), 4)
   printLine(styled(heading, 'bold'))
   lines.forEach((line, at) => {
     printLine((schedules[at]?.failures ?? 0) > 0 ? styled(line, 'yellow') : line)

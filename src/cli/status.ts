@@ -32,10 +32,12 @@ async function status(volume: string | undefined, flags: { json?: true }): Promi
 
 /** `field: value`, a line each; what is made of several goes below its heading. */
 function describe(shown: VolumeStatus): string[] {
-  const { space, warnings, schedules, cuts, daemon, ...plain } = shown
+  const { space, warnings, schedules, cuts, daemon, isUnswept, storeBytes, ...plain } = shown
   const runs = Object.fromEntries(schedules.map((each) => [each.name, scheduleText(each)]))
   const said: Record<string, unknown> = {
     ...plain,
+    storeBytes: byteSizeText(storeBytes),
+    ...(isUnswept ? { deleted: '`bygone gc`, or time while it is mounted, frees the rest' } : {}),
     ...(cuts === undefined ? {} : { 'snapshots taken': cutsText(cuts) }),
     ...(daemon === undefined ? {} : { daemon: describeDaemon(daemon) }),
     space: describeSpace(space),

@@ -2,21 +2,36 @@ import { inOneLine } from './output.js'
 
 const gap = 2
 
+/** So much of a column is worth reading. */
+const widthWorth = 10
+
 /**
- * Rows as aligned columns, at most `widthMax` wide: the last column gives way first, then the one before it,
- * down to the width of its heading. What was cut ends with an ellipsis; --json shows all of it.
+ * Rows as aligned columns, at most `widthMax` wide. Where that is too little, columns without a single value go; then the
+ * last column gives way, then the one before it, both to what is still worth reading, then to the width of their
+ * headings; but never the first `rigid` ones. What was cut ends with an ellipsis; --json shows all of it.
  */
 export function table(
   headings: readonly string[],
   rows: readonly (readonly string[])[],
   widthMax: number,
+  rigid = 0,
 ): string[] {
-  const cells = [headings, ...rows].map((row) => row.map(inOneLine))
-  const widths = headings.map((_, at) => Math.max(...cells.map((row) => lengthOf(row[at] ?? ''))))
-  for (let at = widths.length - 1; at >= 0; at--) {
-    const excess = widths.reduce((sum, width) => sum + width + gap, -gap) - widthMax
-    if (excess <= 0) break
-    widths[at] = Math.max(lengthOf(headings[at] ?? ''), (widths[at] ?? 0) - excess)
+  const all = [headings, ...rows].map((row) => row.map(inOneLine))
+  const widthsOf = (cells: readonly string[][]) =>
+    (cells[0] ?? []).map((_, at) => Math.max(...cells.map((row) => lengthOf(row[at] ?? ''))))
+  const isFull = excessOf(widthsOf(all), widthMax) > 0
+  const isShown = headings.map((_, at) => !isFull || all.slice(1).some((row) => row[at] !== ''))
+  const cells = all.map((row) => row.filter((_, at) => isShown[at]))
+  const rigidShown = isShown.slice(0, rigid).filter(Boolean).length
+  const widths = widthsOf(cells)
+  for (const least of [widthWorth, 0]) {
+    for (let at = widths.length - 1; at >= rigidShown; at--) {
+      const width = widths[at] ?? 0
+      const excess = excessOf(widths, widthMax)
+      if (excess <= 0) break
+      const narrowest = Math.max(lengthOf(cells[0]?.[at] ?? ''), least)
+      widths[at] = Math.min(width, Math.max(narrowest, width - excess))
+    }
   }
   return cells.map((row) =>
     row
@@ -24,6 +39,10 @@ export function table(
       .join(' '.repeat(gap))
       .trimEnd(),
   )
+}
+
+function excessOf(widths: readonly number[], widthMax: number): number {
+  return widths.reduce((sum, width) => sum + width + gap, -gap) - widthMax
 }
 
 /** At most so wide: what was cut ends with an ellipsis. */

@@ -34,8 +34,8 @@ export function placeOf(program: Command, words: readonly string[]): Place {
     const wanted = option === undefined ? undefined : valueOfOption(option)
     return { ...place, typed: value, before: `${name}=`, wanted }
   }
-  if (reading.count === 0 && command.commands.length > 0) return { ...place, wanted: 'command' }
-  const argument = argumentAt(command, reading.count)
+  if (reading.place === 0 && command.commands.length > 0) return { ...place, wanted: 'command' }
+  const argument = argumentAt(command, reading.place)
   return {
     ...place,
     wanted: argument && { name: argument.name(), choices: argument.argChoices },
@@ -46,8 +46,8 @@ export function placeOf(program: Command, words: readonly string[]): Place {
 class Reading {
   command: Command
   volume: string | undefined
-  /** How many of the command's arguments have been given. */
-  count = 0
+  /** Which of the command's arguments comes next. */
+  place = 0
   isBehindOptions = false
   /** The next word is its value. */
   optionToFill: Option | undefined
@@ -58,7 +58,7 @@ class Reading {
 
   take(word: string): void {
     if (this.optionToFill !== undefined) {
-      this.#note(nameOfValue(this.optionToFill), word)
+      this.#note(nameOfValue(this.optionToFill), word, true)
       this.optionToFill = undefined
     } else if (word === '--') this.isBehindOptions = true
     else if (word.length > 1 && word.startsWith('-') && !this.isBehindOptions) this.#option(word)
@@ -70,21 +70,24 @@ class Reading {
     const option = optionOf(this.command, name)
     if (option?.required !== true) return
     if (value === '' && !word.endsWith('=')) this.optionToFill = option
-    else this.#note(nameOfValue(option), value ?? '')
+    else this.#note(nameOfValue(option), value ?? '', true)
   }
 
   #argument(word: string): void {
-    const inner = this.count === 0 ? innerCommand(this.command, word) : undefined
+    const inner = this.place === 0 ? innerCommand(this.command, word) : undefined
     if (inner !== undefined) {
       this.command = inner
       return
     }
-    const argument = argumentAt(this.command, this.count++)
-    if (argument !== undefined) this.#note(argument.name(), word)
+    const argument = argumentAt(this.command, this.place++)
+    if (argument !== undefined) this.#note(argument.name(), word, false)
   }
 
-  #note(name: string, word: string): void {
+  #note(name: string, word: string, isOption: boolean): void {
     if (name === 'volume') this.volume = word
+    // Named by the option, it is no argument any more.
+    const [first] = this.command.registeredArguments
+    if (isOption && this.place === 0 && first?.name() === name) this.place++
   }
 }
 
