@@ -34,6 +34,8 @@ export const faultPoints = {
   ...replacing('pairing.json'),
   ...replacing('state'),
 
+  'catalog.copied': 'the copy of the catalog is written, on the disk only after a deletion',
+
   'delete.gone': 'the catalog has no such snapshot any more; the mount still shows it',
   'sweep.begun': 'elements that no snapshot needs are about to be taken from the index',
   'sweep.removed': 'they are; their data is still in the journal',

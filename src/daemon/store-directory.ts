@@ -4,7 +4,7 @@ import { fsErrorOf } from '../base/errno.js'
 import { Failure } from '../base/failure.js'
 import type { Native } from '../base/native.js'
 import { O } from '../base/open-flags.js'
-import { Catalog, catalogFile } from '../store/catalog.js'
+import { Catalog, catalogCopyFile, catalogFile } from '../store/catalog.js'
 import { DaemonLog } from './daemon-log.js'
 import { failureOf } from './failure-of.js'
 import { makeDirectory } from './origin-directory.js'
@@ -109,7 +109,10 @@ export class StoreDirectory {
 }
 
 /** In the order in which they come about; taken back the other way round, under the lock to the end. */
-const ownFiles = [lockFile, 'daemon.log', catalogFile, `${catalogFile}.tmp`, 'volumes']
+const ownFiles = [
+  ...[lockFile, 'daemon.log', catalogFile, catalogCopyFile],
+  ...[`${catalogFile}.tmp`, 'volumes'],
+]
 
 /** Whoever else could write to it may have put there what leads us, or LMDB, to anywhere. */
 function makeOurs(root: string, path: string): void {

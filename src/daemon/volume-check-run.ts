@@ -19,6 +19,7 @@ import { checkTree } from '../volume/check/tree-check.js'
 import type { CheckCounts, CheckOutcome, CheckSink } from './check-report.js'
 import { isMarkerOf } from './origin-directory.js'
 import { ownDirectory } from './origin-marker.js'
+import { StoreLock } from './store-lock.js'
 import { repairVolume } from './volume-repair.js'
 
 /** Where the check builds what it compares with; removed when it is through. */
@@ -53,6 +54,7 @@ export function checkVolume(
     throw new Failure('damaged', `${place.origin} has lost its past, ${directory}: ${advice}`)
   }
   if (options.repair) {
+    restoreCatalog(native, place.store, sink)
     const record = knownVolume(place)
     underLock(place, directory, (scratch, lock) => {
       const { origin } = place
@@ -78,6 +80,30 @@ function underLock<T>(
   } finally {
     rmSync(scratch, { recursive: true, force: true })
     lock.release()
+  }
+}
+
+/** From its copy, if it is damaged and nobody has it in his hands. */
+function restoreCatalog(native: Native, store: string, sink: CheckSink): void {
+  if (isCatalogSound(store)) return
+  const lock = StoreLock.take(native, store, store)
+  try {
+    const count = Catalog.restore(store)
+    if (count === undefined) return
+    const lacking = 'those of the last seconds before a power failure may be missing'
+    sink.repaired(`the catalog was restored from its copy, with ${count} snapshots; ${lacking}`)
+  } finally {
+    lock.release()
+  }
+}
+
+function isCatalogSound(store: string): boolean {
+  try {
+    Catalog.open(store, { create: false })
+    return true
+  } catch (error) {
+    if (error instanceof Failure && ['damaged', 'missing'].includes(error.kind)) return false
+    throw error
   }
 }
 

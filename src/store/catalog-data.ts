@@ -9,7 +9,7 @@ import type { SnapshotRecord } from './snapshot-record.js'
  */
 
 export const catalogFormat = 'bygone-catalog'
-export const catalogVersion = 3
+export const catalogVersion = 4
 
 export const chunkBytesMin = 4 << 10
 export const chunkBytesMax = 4 << 20

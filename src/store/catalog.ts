@@ -5,7 +5,9 @@ import { Failure } from '../base/failure.js'
 import type { Label } from '../base/ids.js'
 import { checkedSnapshot, checkedVolume } from './catalog-check.js'
 import type { CatalogData, VolumeRecord } from './catalog-data.js'
-import { catalogFile, newId, openCatalogFile } from './catalog-file.js'
+import { catalogFile } from './catalog-adapter.js'
+import { catalogCopyFile } from './catalog-copy.js'
+import { newId, openCatalogFile, restoreCatalogFile } from './catalog-file.js'
 import type { Disk } from './disk.js'
 import { checkedPolicy } from './policy-check.js'
 import { realDisk } from './real-disk.js'
@@ -16,7 +18,7 @@ import type { SnapshotRecord } from './snapshot-record.js'
 import { failureOfSystem, renamedFailure } from './store-failure.js'
 import { mayRepeat } from './tag-rules.js'
 
-export { catalogFile }
+export { catalogCopyFile, catalogFile }
 
 /**
  * The one truth about which volumes a store has and which snapshots exist. Belongs to the daemon's
@@ -48,6 +50,18 @@ export class Catalog {
     } catch (error) {
       const failure = failureOfSystem(error, `open the store ${storeDirectory}`)
       throw renamedFailure(failure, storeDirectory, options.shownAs)
+    }
+  }
+
+  /**
+   * Writes one that is damaged or missing anew, from its copy; returns how many snapshots that has. Undefined: nothing was
+   * wrong. The caller holds the store's lock. Throws Failure if there is no copy.
+   */
+  static restore(storeDirectory: string, disk: Disk = realDisk): number | undefined {
+    try {
+      return restoreCatalogFile(disk, storeDirectory)
+    } catch (error) {
+      throw failureOfSystem(error, `restore the catalog of ${storeDirectory}`)
     }
   }
 

@@ -6,7 +6,6 @@ import type { Label } from '../base/ids.js'
 import { instantOfMs, isLater } from '../base/instant.js'
 import type { Instant } from '../base/instant.js'
 import type { Disk } from './disk.js'
-import { readWholeFile } from './durable-file.js'
 import { DurableJsonFile } from './durable-json-file.js'
 import { FieldCheck, FieldError } from './field-check.js'
 import { instantOfText, instantText, isInstantText } from './instant-text.js'
@@ -250,8 +249,8 @@ export class Sessions {
 
 function copyOf(disk: Disk, directory: string): SessionsData | undefined {
   try {
-    const bytes = readWholeFile(disk, join(directory, copyName))
-    return bytes && checkedData(JSON.parse(bytes.toString('utf8')))
+    const read: unknown = new DurableJsonFile(disk, directory, copyName).read()
+    return read === null ? undefined : checkedData(read)
   } catch (error) {
     if (error instanceof FieldError || error instanceof SyntaxError) return undefined
     throw error

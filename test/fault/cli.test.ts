@@ -13,6 +13,7 @@ import { expect, test, vi } from 'vitest'
 import { CliSandbox } from '../support/cli-sandbox.js'
 import type { RunAs } from '../support/cli-sandbox.js'
 import { describeMount } from '../support/requirements.js'
+import { changeSealed } from '../support/sealed-file.js'
 
 const user = 65534
 
@@ -244,7 +245,7 @@ const stores: Case[] = [
     what: 'a catalog of a newer version',
     prepare: async (box) => {
       await usedVolume(box)
-      change(box.path('o/.bygone/store/catalog.json'), (text) =>
+      changeSealed(box.path('o/.bygone/store/catalog.json'), (text) =>
         text.replace(/"version": \d+/, '"version": 99'),
       )
     },

@@ -349,10 +349,25 @@ describe(`a store that is damaged (BYGONE_SEED=${seed})`, () => {
     expectSame(namedLosses(past.check()), lossesOf(past), past)
   })
 
-  test('by the loss of its catalog is refused, by a repair too, and not touched', () => {
+  test('by the loss of its catalog has it again from its copy', () => {
+    past = makePast(random)
+    const catalog = join(past.store, 'catalog.json')
+    edit(catalog, (bytes) => flip(bytes, random.below(bytes.toString().trimEnd().length), random))
+    const damaged = readFileSync(catalog)
+    expect(past.check().findings.map(({ kind }) => kind)).toContain('catalog')
+    const after = past.check({ repair: true })
+    expect(after.repaired.join()).toContain('catalog')
+    expect(after.findings).toEqual([])
+    expect(after.problems).toEqual([])
+    expect([...lossesOf(past)]).toEqual([])
+    expect(readFileSync(join(past.store, 'catalog.damaged.json')).equals(damaged)).toBe(true)
+  })
+
+  test('by the loss of its catalog and the copy is refused, by a repair too, and not touched', () => {
     past = makePast(random)
     const catalog = join(past.store, 'catalog.json')
     edit(catalog, (bytes) => flip(bytes, random.below(30), random))
+    rmSync(join(past.store, 'catalog.copy.json'))
     const damaged = readFileSync(catalog)
     expect(past.check().findings.map(({ kind }) => kind)).toContain('catalog')
     expect(() => {

@@ -16,6 +16,9 @@ import { Catalog } from '../../src/store/catalog.js'
 import { formatSnapshotName } from '../../src/store/snapshot-name.js'
 import { emptyPolicy } from '../../src/version/retention-policy.js'
 import type { SnapshotRecord } from '../../src/store/snapshot-record.js'
+import { Random, seedOfThisRun } from '../support/random.js'
+import { resealed } from '../support/sealed-file.js'
+import { SimDisk } from '../support/simulation/sim-disk.js'
 import { label, temporaryDirectory } from '../support/store-fixture.js'
 
 let store: string
@@ -55,6 +58,110 @@ function failureOf(act: () => unknown): Failure {
   }
   throw new Error('it succeeded')
 }
+
+describe('the copy of a catalog', () => {
+  const copy = () => join(store, 'catalog.copy.json')
+
+  function made() {
+    const catalog = Catalog.open(store, { create: true })
+    const { id } = volumeOf(catalog)
+    catalog.addSnapshot(id, snapshot(1))
+    catalog.addSnapshot(id, snapshot(2))
+    catalog.addSnapshot(id, snapshot(3))
+    return { catalog, id }
+  }
+
+  test.each([
+    [
+      'damaged',
+      () => {
+        writeFileSync(file, readFileSync(file, 'utf8').replace('1', '2'))
+      },
+    ],
+    [
+      'missing',
+      () => {
+        rmSync(file)
+      },
+    ],
+  ])('stands in for one that is %s, and no label is given again', (_, lose) => {
+    const { catalog, id } = made()
+    catalog.removeSnapshots(id, [snapshot(2).name], false)
+    const snapshots = catalog.volumeById(id)?.snapshots
+    mkdirSync(join(store, 'volumes'), { recursive: true })
+    lose()
+    expect(failureOf(() => Catalog.open(store, { create: true })).message).toContain('--repair')
+    expect(Catalog.restore(store)).toBe(2)
+    const restored = Catalog.open(store, { create: true })
+    expect(restored.storeId).toBe(catalog.storeId)
+    expect(restored.volumeById(id)?.snapshots).toEqual(snapshots)
+    expect(restored.nextLabel(id)).toBeGreaterThan(1000)
+    expect(Catalog.restore(store)).toBeUndefined()
+  })
+
+  test('does not stand in if it is damaged too', () => {
+    made()
+    for (const path of [file, copy()]) writeFileSync(path, readFileSync(path).fill(65, 100, 101))
+    const failure = failureOf(() => Catalog.restore(store))
+    expect(failure.kind).toBe('damaged')
+    expect(failure.message).not.toContain('--repair')
+  })
+
+  test('is made anew when a crash has taken it', () => {
+    made()
+    writeFileSync(copy(), '')
+    Catalog.open(store, { create: true })
+    expect(readFileSync(copy(), 'utf8').trimEnd()).toBe(readFileSync(file, 'utf8').trimEnd())
+  })
+
+  test('may be a directory: then snapshots are taken, and none deleted', () => {
+    const { catalog, id } = made()
+    rmSync(copy())
+    mkdirSync(copy())
+    catalog.addSnapshot(id, snapshot(4))
+    expect(Catalog.open(store, { create: true }).volumeById(id)?.snapshots).toHaveLength(4)
+    expect(failureOf(() => catalog.removeSnapshots(id, [snapshot(1).name], false)).kind).toBe(
+      'failed',
+    )
+    expect(catalog.volumeById(id)?.snapshots).toHaveLength(4)
+  })
+
+  test('never has a snapshot that was deleted, whatever a power failure takes', () => {
+    const random = new Random(seedOfThisRun())
+    const disk = SimDisk.empty()
+    const catalog = Catalog.open('/store', { create: true, disk })
+    const { id } = volumeOf(catalog)
+    let restoredCount = 0
+    for (let at = 1; at < 60; at++) {
+      catalog.addSnapshot(id, snapshot(at))
+      const oldest = catalog.volumeById(id)?.snapshots.at(0)?.name ?? ''
+      if (random.isLikely(0.2)) {
+        // As the kernel does now and then.
+        const fd = disk.open('/store/catalog.copy.json', 'writing')
+        disk.sync(fd)
+        disk.close(fd)
+      }
+      if (random.isLikely(0.4)) catalog.removeSnapshots(id, [oldest], false)
+      const there = new Set(catalog.volumeById(id)?.snapshots.map(({ name }) => name))
+      const later = disk.copy()
+      later.losePower({ random, keeps: random.pick([0, 0, 0.5, 1]), tears: 0.3 }, random.isLikely(0.5))
+      later.remove('/store/catalog.json')
+      later.makeDirectories('/store/volumes')
+      try {
+        Catalog.restore('/store', later)
+      } catch (error) {
+        if (error instanceof Failure && error.kind === 'damaged') continue
+        throw error
+      }
+      restoredCount++
+      const { snapshots } = Catalog.open('/store', { create: true, disk: later }).volumeById(
+        id,
+      ) ?? { snapshots: [] }
+      expect(snapshots.filter(({ name }) => !there.has(name))).toEqual([])
+    }
+    expect(restoredCount).toBeGreaterThan(10)
+  })
+})
 
 describe('a catalog', () => {
   test('holds after reopening what was added', () => {
@@ -172,7 +279,11 @@ describe('a catalog', () => {
     Catalog.open(store, { create: true })
     expect(statSync(store).mode & 0o777).toBe(0o700)
     expect(statSync(file).mode & 0o777).toBe(0o600)
-    expect(readdirSync(store).sort()).toEqual(['catalog.json', 'catalog.json.tmp'])
+    expect(readdirSync(store).sort()).toEqual([
+      'catalog.copy.json',
+      'catalog.json',
+      'catalog.json.tmp',
+    ])
     expect(statSync(`${file}.tmp`).mode & 0o777).toBe(0o600)
   })
 
@@ -222,11 +333,11 @@ describe('a store that can not be opened', () => {
 
   test('one of a newer version is refused with advice', () => {
     mkdirSync(store, { recursive: true })
-    const text = JSON.stringify({ format: 'bygone-catalog', version: 4, tomorrow: [] })
+    const text = resealed('{ "format": "bygone-catalog", "version": 5, "tomorrow": [] }')
     writeFileSync(file, text)
     const failure = failureOf(() => Catalog.open(store, { create: true }))
     expect(failure.kind).toBe('failed')
-    expect(failure.message).toMatch(/version 4.*up to 3.*newer bygone/)
+    expect(failure.message).toMatch(/version 5.*up to 4.*newer bygone/)
     expect(readFileSync(file, 'utf8')).toBe(text)
   })
 
@@ -236,7 +347,7 @@ describe('a store that can not be opened', () => {
     writeFileSync(file, text)
     const failure = failureOf(() => Catalog.open(store, { create: true }))
     expect(failure.kind).toBe('failed')
-    expect(failure.message).toMatch(/version 1 of an older bygone/)
+    expect(failure.message).toMatch(/of an older bygone/)
     expect(readFileSync(file, 'utf8')).toBe(text)
   })
 
@@ -266,7 +377,7 @@ describe('a store that can not be opened', () => {
     volume({ schedules: [{ ...schedule, ...changed }] })
   const good = {
     format: 'bygone-catalog',
-    version: 3,
+    version: 4,
     storeId: '0123456789abcdef',
     volumes: [
       {
@@ -294,6 +405,9 @@ describe('a store that can not be opened', () => {
     volume({ snapshots: [{ ...snapshot(1), ...changed }] })
   const without = (from: Fields, field: string): Fields =>
     Object.fromEntries(Object.entries(from).filter(([key]) => key !== field))
+
+  const textOf = (content: unknown): string =>
+    content === undefined ? '{"format": "bygone-cat' : resealed(JSON.stringify(content))
 
   test.each<[string, unknown]>([
     ['not JSON', undefined],
@@ -347,7 +461,7 @@ describe('a store that can not be opened', () => {
     ['snapshots out of order', volume({ snapshots: [snapshot(2), snapshot(1)] })],
   ])('a catalog with %s is refused and left as it is', (_, content) => {
     mkdirSync(store, { recursive: true })
-    const text = content === undefined ? '{"format": "bygone-cat' : JSON.stringify(content)
+    const text = textOf(content)
     writeFileSync(file, text)
     const failure = failureOf(() => Catalog.open(store, { create: true }))
     expect(failure.kind).toBe('damaged')
@@ -356,9 +470,23 @@ describe('a store that can not be opened', () => {
     expect(readFileSync(file, 'utf8')).toBe(text)
   })
 
+  test('one flipped bit anywhere is noticed', () => {
+    const catalog = Catalog.open(store, { create: true })
+    const { id } = volumeOf(catalog)
+    catalog.addSnapshot(id, snapshot(1))
+    const whole = readFileSync(file)
+    const end = whole.toString('utf8').trimEnd().length
+    for (let at = 0; at < end; at++) {
+      const bytes = Buffer.from(whole)
+      bytes[at] = (bytes[at] ?? 0) ^ (1 << (at % 8))
+      writeFileSync(file, bytes)
+      expect(failureOf(() => Catalog.open(store, { create: false })).kind).toBe('damaged')
+    }
+  })
+
   test('the catalog that those were made from is good', () => {
     mkdirSync(store, { recursive: true })
-    writeFileSync(file, JSON.stringify(good))
+    writeFileSync(file, textOf(good))
     expect(Catalog.open(store, { create: false }).volumes()).toEqual(good.volumes)
   })
 })

@@ -1,10 +1,11 @@
-import { mkdtempSync, readFileSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
+import { mkdtempSync, rmSync, statSync, utimesSync, writeFileSync } from 'node:fs'
 import { tmpdir, uptime } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import type { Label } from '../../src/base/ids.js'
 import { realDisk } from '../../src/store/real-disk.js'
 import { Sessions } from '../../src/store/sessions.js'
+import { changeSealed, resealed } from '../support/sealed-file.js'
 
 const label = (number: number) => number as Label
 const at = (sec: number, nsec = 0) => ({ sec, nsec })
@@ -112,8 +113,8 @@ describe('sessions', () => {
     first.end(at(200))
     open().begin(at(300), label(1), label(1))
     const path = join(directory, 'sessions.json')
-    const wrong = readFileSync(path, 'utf8').replace(/"end": "[^"]*",/, '')
-    writeFileSync(path, text ?? wrong)
+    if (text === undefined) changeSealed(path, (good) => good.replace(/"end": "[^"]*",/, ''))
+    else writeFileSync(path, resealed(text))
     expect(() => open()).toThrow(expect.objectContaining({ kind }) as Error)
   })
 })
