@@ -29,8 +29,8 @@ export function listCommand(): Command {
         'working directory. With VOLUME: its snapshots, the newest last, or those that REV ' +
         'stands for, in its order; it need not be mounted. CHANGED: what was kept of that which is ' +
         'no longer as in the snapshot before (the old data of what was overwritten or removed). UNIQUE: what ' +
-        'is kept for this one alone: what deleting it would free. Of a mounted volume only, and - ' +
-        'for what is not counted yet. On a narrow terminal WHEN is how long ago that was.',
+        'is kept for this one alone: what deleting it would free. - for what is not ' +
+        'counted yet; of a volume that is not mounted, for what came after the last count (`bygone gc` counts). On a narrow terminal WHEN is how long ago that was.',
     )
     .argument('[volume]', 'its name, origin, mount point, or any path inside')
     .argument('[rev...]', 'only these snapshots')

@@ -7,10 +7,8 @@ import { snapshotRecords, volumePast, withVolume } from './listing.js'
 import { chooseSnapshots } from './revision-choice.js'
 import { surveyOf } from './snapshot-shares.js'
 import { sweepReport } from './summaries.js'
-import { sweepUnmounted } from './unmounted-sweep.js'
 import { editVolume } from './volume-edit.js'
 import { staleFailure } from './volume-finder.js'
-import type { FoundVolume } from './volume-finder.js'
 
 export interface Deletion {
   names: string[]
@@ -50,6 +48,7 @@ export async function previewDeletion(
       }
       case 'unmounted': {
         const records = snapshotRecords(found).filter(({ name }) => names.includes(name))
+        const { sweepHere } = await unmountedGc()
         const { progress } = await sweepHere(found, () => undefined)
         const survey = surveyOf(progress.use)
         const labels = new Set<Label | undefined>(records.map(({ label }) => label))
@@ -79,7 +78,10 @@ export async function collectGarbage(
         return { ...report, filesLeft: 0 }
       }
       case 'unmounted': {
-        const { progress, filesLeft } = await sweepHere(found, onProgress)
+        const { sweepHere } = await unmountedGc()
+        const { progress, filesLeft } = await sweepHere(found, (piece) => {
+          onProgress(sweepReport(piece))
+        })
         return { ...sweepReport(progress), filesLeft }
       }
       case 'stale':
@@ -88,20 +90,9 @@ export async function collectGarbage(
   })
 }
 
-/** In this process: nobody else has the volume. */
-async function sweepHere(
-  found: Extract<FoundVolume, { state: 'unmounted' }>,
-  onProgress: (report: SweepReport) => void,
-) {
-  const swept = await sweepUnmounted(native(), found, (progress) => {
-    onProgress(sweepReport(progress))
-  })
-  // While there is something left the next mount sweeps too.
-  if (swept.filesLeft === 0) {
-    const note = { volume: found.id, labels: swept.labels }
-    await editVolume(native(), found, { command: 'swept', ...note })
-  }
-  return swept
+/** Much of the store and the volume: other commands shall not wait for it to load. */
+function unmountedGc() {
+  return import('./unmounted-gc.js')
 }
 
 async function sweepToEnd(

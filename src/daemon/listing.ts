@@ -2,12 +2,15 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { Failure } from '../base/failure.js'
 import { Catalog } from '../store/catalog.js'
+import { realDisk } from '../store/real-disk.js'
+import { readSurvey } from '../store/survey-file.js'
 import type { SnapshotRecord } from '../store/snapshot-record.js'
 import type { VolumeRecord } from '../store/catalog-data.js'
 import type { RetentionPolicy } from '../version/retention-policy.js'
 import { clockOfProcess } from '../base/clock.js'
 import { scheduleReports, type ScheduleReport } from './schedule-report.js'
 import type { SnapshotSummary, VolumeStatus, VolumeSummary } from './control-protocol.js'
+import { sharesOf, surveyOf, unknownShare } from './snapshot-shares.js'
 import type { Share } from './snapshot-shares.js'
 import { directoryBytes, recordStatus, snapshotSummary, volumeSummary } from './summaries.js'
 import { metricsOf } from './metrics.js'
@@ -57,20 +60,37 @@ export async function volumePast(found: FoundVolume): Promise<VolumePast> {
 }
 
 /**
- * By the names of the snapshots, what each is answerable for: of a mounted volume, as far as that is known in a
- * moment; if `isComplete`, all of it, which may take a while.
+ * By the names of the snapshots, what each is answerable for, as far as that is known in a moment; if `isComplete`, all
+ * of it, which may take a while.
  */
 export async function sharesOfSnapshots(
   found: FoundVolume,
   isComplete: boolean,
 ): Promise<Map<string, Share>> {
-  if (found.state !== 'mounted') return new Map()
+  if (found.state === 'unmounted') return sharesUnmounted(found, isComplete)
+  if (found.state === 'stale') return new Map()
   const { client, summary } = found
   for (;;) {
     const report = await client.request<'shares'>({ command: 'shares', volume: summary.id })
     if (isComplete && !report.isEnd) continue
     return new Map(report.snapshots.map(({ name, ...share }) => [name, share]))
   }
+}
+
+/** As the last whole pass has found it; `isComplete`: a pass, unless nothing has been kept since the last one. */
+async function sharesUnmounted(found: Unmounted, isComplete: boolean): Promise<Map<string, Share>> {
+  const index = join(found.store, 'volumes', found.id, 'index')
+  let last = readSurvey(realDisk, index)
+  if (isComplete && last?.isCurrent !== true) {
+    // Much of the store and the volume: other commands shall not wait for it to load.
+    const { sweepHere } = await import('./unmounted-gc.js')
+    await sweepHere(found, () => undefined)
+    last = readSurvey(realDisk, index)
+  }
+  const { snapshots } = recordOf(found)
+  const labels = snapshots.map(({ label }) => label)
+  const shares = sharesOf(labels, surveyOf(last?.survey), last?.isCurrent === true)
+  return new Map(snapshots.map(({ name }, at) => [name, shares[at] ?? unknownShare] as const))
 }
 
 export async function volumeSchedules(

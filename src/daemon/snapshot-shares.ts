@@ -1,6 +1,5 @@
 import type { Label } from '../base/ids.js'
-import { SpaceUse } from '../store/space-use.js'
-import type { SweepProgress } from './thread-protocol.js'
+import { SpaceUse, type SpaceEntry } from '../store/space-use.js'
 
 /** What a pass over all that is kept has found. */
 export interface Survey {
@@ -12,7 +11,9 @@ export interface Survey {
 }
 
 /** Of the end of a pass. */
-export function surveyOf(use: SweepProgress['use']): Survey | undefined {
+export function surveyOf(
+  use: (Omit<Survey, 'bytes'> & { entries: readonly SpaceEntry[] }) | undefined,
+): Survey | undefined {
   return use && { ...use, bytes: SpaceUse.of(use.entries) }
 }
 

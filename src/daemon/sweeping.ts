@@ -7,6 +7,7 @@ interface Pass {
   sweep: VolumeSweep
   countAtStart: number
   changesAtStart: number
+  sequenceAtStart: number
 }
 
 /** A volume's sweep, on its thread: in pieces, with requests between. */
@@ -51,12 +52,18 @@ export class Sweeping {
     this.#changesCounted = pass.changesAtStart
     const { countAtStart } = pass
     const use = { labels: [...sweep.labels], countAtStart, entries: sweep.use.entries() }
+    const { store } = this.#volume
+    // Where nobody can change anything meanwhile, what it has written itself does not make it older.
+    const isAlone = this.#onTouched === undefined
+    store.noteSurvey({ ...use, sequence: isAlone ? store.sequence : pass.sequenceAtStart })
     return { isEnd: true, isCurrent: this.#isCurrent, counts: sweep.counts, use }
   }
 
   #begin(): Pass {
     const sweep = this.#volume.sweep({ inSession: this.#onTouched !== undefined })
-    return { sweep, countAtStart: sweep.labels.length, changesAtStart: this.#changes }
+    const sequenceAtStart = this.#volume.store.sequence
+    const countAtStart = sweep.labels.length
+    return { sweep, countAtStart, changesAtStart: this.#changes, sequenceAtStart }
   }
 
   get #isCurrent(): boolean {

@@ -16,6 +16,8 @@ import { volumeIdBytesMax } from './segment.js'
  */
 
 export const stateName = 'state'
+/** survey-file.ts. */
+export const surveyName = 'survey.json'
 export const dataName = 'data.mdb'
 /** LMDB's, where it is not kept in memory (lmdb-place.ts). */
 export const lockName = 'lock.mdb'
@@ -151,6 +153,6 @@ export function removeIndex(disk: Disk, directory: string): void {
   disk.remove(join(directory, stateName))
   disk.syncDirectory(directory)
   faultPoint('index.remove.state')
-  for (const name of [dataName, lockName]) disk.remove(join(directory, name))
+  for (const name of [dataName, lockName, surveyName]) disk.remove(join(directory, name))
   faultPoint('index.remove.data')
 }

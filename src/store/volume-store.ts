@@ -28,6 +28,7 @@ import { requestErrorOf } from './request-error.js'
 import { Sessions } from './sessions.js'
 import { failureOfSystem, renamedFailure } from './store-failure.js'
 import { StoreSweep } from './store-sweep.js'
+import { writeSurvey, type StoredSurvey } from './survey-file.js'
 import { VolumeElements } from './volume-elements.js'
 
 export interface VolumeStoreOptions {
@@ -327,6 +328,16 @@ export class VolumeStore {
       this.#elements,
       this.#unused,
     ))
+  }
+
+  /** The number of the last record. */
+  get sequence(): number {
+    return this.#journal.position.sequence
+  }
+
+  /** What a whole pass has found is told of the volume while it is closed. */
+  noteSurvey(survey: StoredSurvey): void {
+    writeSurvey(this.#disk, this.#indexDirectory, survey)
   }
 
   /** All that was committed is on the disk when this returns. */

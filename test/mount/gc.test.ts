@@ -208,7 +208,7 @@ describeMount('the index', () => {
     volume.variables = bound
     await volume.succeed('gc', origin)
     expect(bytes()).toBeLessThan(full / 2)
-    expect(readdirSync(index).sort()).toEqual(['data.mdb', 'state', 'state.tmp'])
+    expect(readdirSync(index).sort()).toEqual(['data.mdb', 'state', 'state.tmp', 'survey.json'])
     await volume.succeed('check', '--data', origin)
     await volume.mount()
     const status = JSON.parse(await volume.succeed('status', live, '--json')) as object
