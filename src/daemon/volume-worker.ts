@@ -247,7 +247,7 @@ function newSessionLog(): SessionLog | undefined {
   if (data.session === undefined) return undefined
   const { sessionFd, keepFd, descriptorsMax, pageFd } = data.session
   const kept = new KeptDescriptors(native(), keepFd, descriptorsMax)
-  return new SessionLog(native(), sessionFd, kept, servedNoter(native(), pageFd))
+  return new SessionLog(native(), sessionFd, kept, { onServed: servedNoter(native(), pageFd) })
 }
 
 function serveNative(

@@ -41,16 +41,14 @@ export class PastView {
     return this.#trees.size
   }
 
-  /** Tells a tree from every other of the session. */
-  treeOf(tree: PastTree): { key: string; number: number; name: string } {
-    const known = this.#keys.get(tree)
-    if (known === undefined) throw new Error('a tree of no way in')
-    return known
+  /** Tells a tree from every other of the session; undefined: the kernel knows none of its nodes any more. */
+  treeOf(tree: PastTree): { key: string; number: number; name: string } | undefined {
+    return this.#keys.get(tree)
   }
 
-  *trees(): Iterable<{ key: string; label: number; number: number; nodes: Iterable<PastNode> }> {
-    for (const [tree, { key, number }] of this.#keys) {
-      yield { key, number, label: tree.label, nodes: tree.nodes() }
+  *trees(): Iterable<{ key: string; label: number; number: number; name: string }> {
+    for (const [tree, { key, number, name }] of this.#keys) {
+      yield { key, number, name, label: tree.label }
     }
   }
 
@@ -59,7 +57,7 @@ export class PastView {
     this.#nextTree = Math.max(this.#nextTree, number + 1)
     const known = this.#trees.get(key)
     if (known !== undefined) {
-      this.#keys.set(known, { key, number, name: this.treeOf(known).name })
+      this.#keys.set(known, { key, number, name: this.treeOf(known)?.name ?? '' })
       return known
     }
     const record = this.#volume.snapshots.find((each) => each.label === label)

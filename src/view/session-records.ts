@@ -10,6 +10,9 @@ import type { SharedLog } from '../base/shared-log.js'
 /** Of the layout of all that a successor reads; another one is not taken over. */
 export const sessionVersion = 1
 
+/** Nodes that a log has have this mark at least, until it is written anew. */
+export const firstMark = 2
+
 export const Kind = {
   /** What follows belongs to that request: f64 low, f64 high half of its number. */
   request: 1,
@@ -31,6 +34,9 @@ export const Kind = {
   answered: 16,
   /** f64 object, 0 for none. */
   lostCapabilities: 17,
+  /** What follows, up to `tailEnds`, may rely on nodes that are not in the log: they are no more. */
+  tailBegins: 18,
+  tailEnds: 19,
 } as const
 
 export const NodeFlag = {

@@ -14,7 +14,7 @@ import { intentOps } from './intent.js'
 import type { LiveView } from './live-view.js'
 import type { NodeTable } from './node-table.js'
 import type { PastView } from './past-view.js'
-import { Kind, NodeFlag, RecordReader } from './session-records.js'
+import { firstMark, Kind, NodeFlag, RecordReader } from './session-records.js'
 import type { SnapshotsView } from './snapshots-view.js'
 import type { ViewNode } from './view-node.js'
 
@@ -83,6 +83,8 @@ export class SessionReplay {
   #lostCapabilities: ObjectId | undefined
   #current: OpenRequest | undefined
   #agreement = ''
+  /** What is read was written for another log, see SessionCompaction. */
+  #isTail = false
 
   constructor(log: SharedLog, parts: ReplayParts) {
     this.#parts = parts
@@ -170,6 +172,12 @@ export class SessionReplay {
         this.#lostCapabilities = object === 0 ? undefined : object
         break
       }
+      case Kind.tailBegins:
+        this.#isTail = true
+        break
+      case Kind.tailEnds:
+        this.#isTail = false
+        break
       default:
         throw new Error(`a session record of kind ${reader.kind}`)
     }
@@ -206,10 +214,10 @@ export class SessionReplay {
     for (let i = 0; i < places; i++) {
       const parent = origin.known(reader.f64() as ObjectId)
       const name = reader.string()
-      if (parent === undefined) throw new Error(`object ${object} is in an unknown directory`)
-      node.addPlace(parent, name)
+      if (parent !== undefined) node.addPlace(parent, name)
+      else if (!this.#isTail) throw new Error(`object ${object} is in an unknown directory`)
     }
-    node.isLogged = true
+    node.logMark = firstMark
     this.#set(node, id, lookups)
   }
 
@@ -256,10 +264,11 @@ export class SessionReplay {
     let node = tree.root
     if (above >= 0) {
       const parent = tree.known(above as ObjectId)
+      if (parent === undefined && this.#isTail) return
       if (parent === undefined) throw new Error(`object ${object} of a snapshot has no parent`)
       node = tree.child(parent, name, object, reader.first << 12, reader.flags === 1)
     }
-    node.isLogged = true
+    node.logMark = firstMark
     this.#set(node, id, lookups)
   }
 

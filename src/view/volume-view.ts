@@ -99,7 +99,6 @@ export class VolumeView implements FileSystem {
       },
       nodes: () => nodes.all(),
       handles: () => handles.entries(),
-      originNodes: () => volume.origin.nodes(),
       trees: () => past.trees(),
       treeOf: ({ tree }) => past.treeOf(tree),
     })

@@ -39,8 +39,8 @@ export class OriginNode {
   /** One of its links is the one in the retired directory, which the live tree does not count. */
   hasRetiredLink = false
 
-  /** A successor of this process would know of it, see NodeChanges. */
-  isLogged = false
+  /** Which session log has it, and so a successor of this process would know of it; 0: none. See SessionWriter. */
+  logMark = 0
 
   /** Whether it was changed unseen is known to the store, see Drift. */
   isLookedOver = false

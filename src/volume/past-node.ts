@@ -10,8 +10,8 @@ export class PastNode implements Route {
   /** The view's: the id under which the kernel knows it, 0 if it does not, and how often it was told. */
   id = 0
   lookups = 0
-  /** A successor of this process would know of it. */
-  isLogged = false
+  /** As an OriginNode's. */
+  logMark = 0
   /** How many nodes below it and handles need it. */
   references = 0
   /** Directories, once used: where its names without elements are. Holds a reference of the origin node. */

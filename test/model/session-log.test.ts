@@ -1,8 +1,12 @@
+import { closeSync, fstatSync, openSync, readFileSync } from 'node:fs'
 import { describe, expect, onTestFinished, test } from 'vitest'
+import type { ByteString } from '../../src/base/bytes.js'
 import { FsError } from '../../src/base/errno.js'
 import { O, Rename } from '../../src/base/open-flags.js'
+import { newEntry } from '../../src/fuse/blank.js'
 import { Random, seedOfThisRun } from '../support/random.js'
 import { SessionWorld } from '../support/session-world.js'
+import type { SessionTables } from '../support/session-world.js'
 
 // Goal: a successor knows just what its predecessor knew, whenever that was killed; and what it can't know for sure it
 // says. Method: random operations through the file system interface, in one process without a mount; between any two, or
@@ -18,9 +22,9 @@ class Story {
   readonly #open: number[] = []
   #snapshots: string[] = []
 
-  constructor(random: Random) {
+  constructor(random: Random, garbageMin?: number) {
     this.#random = random
-    this.session = new SessionWorld(4096)
+    this.session = new SessionWorld(4096, garbageMin)
     onTestFinished(() => {
       this.session.remove()
     })
@@ -160,4 +164,109 @@ describe(`a session log (BYGONE_SEED=${seed})`, () => {
     expect(session.world.view.gauges()['handles']).toBe(0)
     expect(session.kept.all()).toEqual([session.log.log.fd])
   })
+
+  test('that is cut at any byte tells what was known then, or that it is damaged', () => {
+    const random = new Random(seed)
+    // Never made smaller: then what ended before would be in another log.
+    const story = new Story(random, Infinity)
+    const { session } = story
+    const { world } = session
+    /** By where the log ended after each request. */
+    const known = new Map<number, SessionTables>([[session.log.bytes, session.tables()]])
+    for (let step = 0; step < 60; step++) {
+      story.step(false)
+      known.set(session.log.bytes, session.tables())
+    }
+    const all = session.bytes()
+    const first = Math.min(...known.keys())
+    world.die()
+    const isOpen = ([, words]: [number, string]) => words
+    for (let round = 0; round < 60; round++) {
+      const ends = [...known.keys()]
+      const end = random.isLikely(0.5) ? random.pick(ends) : random.between(first, all.length)
+      const before = known.get(Math.max(...ends.filter((each) => each <= end)))
+      const after = known.get(Math.min(...ends.filter((each) => each >= end)))
+      try {
+        session.takeOverFrom(all.subarray(0, end))
+      } catch (error) {
+        expect(known.has(end), `cut at ${end}: ${String(error)}`).toBe(false)
+        expect(String(error)).toMatch(/damaged|unknown directory/)
+        world.die()
+        continue
+      }
+      const { nodes } = session.tables()
+      for (const [id, words] of nodes) {
+        expect([before?.nodes.get(id), after?.nodes.get(id)].map(identityOf)).toContain(
+          identityOf(words),
+        )
+      }
+      if (known.has(end)) {
+        expect([...nodes].map(isOpen).map(identityOf).sort()).toEqual(
+          [...(before?.nodes ?? [])].map(isOpen).map(identityOf).sort(),
+        )
+      }
+      world.die()
+    }
+    world.open()
+  })
+
+  test('leads to no other file by a descriptor whose number came to be used again', () => {
+    const { session } = new Story(new Random(seed))
+    const { driver, kept } = session
+    const gone = driver.create('', 'gone', 0o600)
+    const stays = driver.create('', 'stays', 0o600)
+    driver.find('gone')
+    const [goneFd, staysFd] = [gone, stays].map((handle) => fdOf(session, handle))
+    // It was closed and that is not on record; another thread has the number now, and marks it as its own.
+    closeSync(goneFd ?? -1)
+    const other = openSync('/etc/passwd', 'r')
+    expect(other).toBe(goneFd)
+    kept.keep(other)
+    session.othersKept.add(other)
+    session.takeOver()
+    expect(() => session.world.view.lseek(gone, 0, 0)).toThrow('ESTALE')
+    driver.close(gone)
+    expect(readFileSync(other, 'latin1')).toContain('root')
+    kept.drop(other)
+    closeSync(other)
+    driver.write(stays, 0, Buffer.from('text'))
+    expect(fstatSync(staysFd ?? -1).size).toBe(4)
+  })
+
+  test('takes back the lookups of a request that comes again, and no other', () => {
+    const { session } = new Story(new Random(seed))
+    const { driver } = session
+    driver.create('', 'file', 0o600)
+    const { node } = driver.find('file') ?? { node: 0 }
+    const lookupsNow = () =>
+      (JSON.parse(session.tables().nodes.get(node) ?? '{}') as { lookups?: number }).lookups
+    const lookup = (high: number, unique: number) => {
+      const { view } = session.world
+      view.begins(high, unique, false)
+      view.lookup(1, 'file' as ByteString, caller, newEntry())
+      view.ends()
+    }
+    lookup(0, 1000)
+    expect(lookupsNow()).toBe(3)
+    session.takeOver()
+    // One that was never begun comes before it.
+    lookup(resentBit, 998)
+    lookup(resentBit, 1000)
+    expect(lookupsNow()).toBe(4)
+  })
 })
+
+const resentBit = 0x80000000
+const caller = { uid: 0, gid: 0, pid: 1, umask: 0 }
+
+/** What must never be another: a node's object, and where it is. Its lookups and descriptor may be of a moment before. */
+function identityOf(words: string | undefined): string {
+  if (words === undefined) return ''
+  const { object, type, places } = JSON.parse(words) as Record<string, unknown>
+  return JSON.stringify({ object, type, places })
+}
+
+function fdOf(session: SessionWorld, handle: number): number {
+  const words = session.tables().handles.get(handle) ?? '{}'
+  return (JSON.parse(words) as { fd?: number }).fd ?? -1
+}

@@ -10,7 +10,7 @@ import type { FileSystem } from '../../src/fuse/file-system.js'
 import type { Handle } from '../../src/view/handle-table.js'
 import type { Intent } from '../../src/view/intent.js'
 import { SessionLog } from '../../src/view/session-log.js'
-import type { SessionState } from '../../src/view/session-log.js'
+import type { SessionState } from '../../src/view/session-writer.js'
 import type { ViewNode } from '../../src/view/view-node.js'
 import { OriginNode } from '../../src/volume/origin-node.js'
 import { PastNode } from '../../src/volume/past-node.js'
@@ -20,6 +20,12 @@ import { VolumeWorld } from './volume-world.js'
 const pageBytes = 4096
 const descriptorsMax = 4096
 const resentBit = 0x80000000
+
+export interface SessionTables {
+  nodes: Map<number, string>
+  handles: Map<number, string>
+  next: number[]
+}
 
 type ViewDirectory = OriginNode | PastNode
 
@@ -75,13 +81,18 @@ export class SessionWorld {
   /** What the kernel knows stays, whoever serves. */
   readonly driver: ViewDriver
   readonly kept: KeptDescriptors
+  /** Marked by others than this volume. */
+  readonly othersKept = new Set<number>()
   readonly #keptFd = checked(native().memoryFile('test-kept'), 'memory')
+  readonly #garbageMin: number
   #pageFd = -1
   #log: WatchedLog | undefined
   #unique = 0
   #last: { method: keyof FileSystem; args: unknown[] } | undefined
 
-  constructor(chunkBytes: number) {
+  /** `garbageMin`: of the log, in bytes; a little, so that it is made smaller again and again. */
+  constructor(chunkBytes: number, garbageMin = 1000) {
+    this.#garbageMin = garbageMin
     ftruncateSync(this.#keptFd, descriptorsMax)
     this.kept = new KeptDescriptors(native(), this.#keptFd, descriptorsMax)
     this.world = new VolumeWorld(chunkBytes)
@@ -125,7 +136,13 @@ export class SessionWorld {
     shared.end = bytes.length
     shared.commit()
     const log = this.#newLog(shared.fd)
-    return this.world.open(log, true)
+    const taken = this.world.open(log, true)
+    const needed = new Set([...(taken?.descriptors ?? []), ...this.othersKept])
+    for (const fd of this.kept.all().filter((each) => !needed.has(each))) {
+      this.kept.drop(fd)
+      closeSync(fd)
+    }
+    return taken
   }
 
   /** Ends it in good order. */
@@ -135,7 +152,7 @@ export class SessionWorld {
   }
 
   /** All that the kernel knows, and where it leads, in words that can be compared. */
-  tables(): { nodes: Map<number, string>; handles: Map<number, string>; next: number[] } {
+  tables(): SessionTables {
     const { state } = this.log
     if (state === undefined) throw new Error('there is no state')
     const nodes = new Map<number, string>()
@@ -146,7 +163,9 @@ export class SessionWorld {
     }
     const handles = new Map<number, string>()
     for (const [number, handle] of state.handles()) {
-      const isGone = handle.kind === 'past' && handle.file.tree.isDeleted
+      // Also what is about to be closed: the kernel has forgotten its node.
+      const isGone =
+        handle.kind === 'past' && (handle.file.tree.isDeleted || handle.file.node.lookups === 0)
       if (!isGone) handles.set(number, wordsOfHandle(handle))
     }
     return { nodes, handles, next: [state.nextId, state.nextHandle, state.sessionGeneration] }
@@ -183,7 +202,11 @@ export class SessionWorld {
       new Int32Array(page)[0] = logFd
       this.kept.keep(logFd)
     }
-    this.#log = new WatchedLog(native(), this.#pageFd, this.kept, () => undefined)
+    this.#log = new WatchedLog(native(), this.#pageFd, this.kept, {
+      onServed: () => undefined,
+      garbageMin: this.#garbageMin,
+      stepNodes: 3,
+    })
     return this.#log
   }
 
@@ -240,7 +263,7 @@ function wordsOf(node: ViewNode, state: SessionState): string {
     // Of several names of a file in a snapshot one is as good as another.
     const isDirectory = type === FileType.directory
     const path = isDirectory && node.parent && pathOf(node.parent, node.name)
-    return JSON.stringify({ tree: state.treeOf(node).key, object, type, lookups, isForeign, path })
+    return JSON.stringify({ tree: state.treeOf(node)?.key, object, type, lookups, isForeign, path })
   }
   return JSON.stringify({ lookups: node.lookups })
 }
