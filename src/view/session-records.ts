@@ -2,9 +2,43 @@ import type { ByteString } from '../base/bytes.js'
 import type { SharedLog } from '../base/shared-log.js'
 
 /*
- * The records of a session log: u8 kind, u8 flags, u8 and u8 small numbers, u32 length in units of 8 bytes; then
- * fields by kind, f64 and u32, little endian. A string has its length before it (u16). No older program reads what a newer one
- * has written but a predecessor of it: see sessionVersion.
+ * A session log is a file in memory (memfd), little endian:
+ *
+ *     0  u32  bytes committed, this header included; what is behind them does not count
+ *     4       12 bytes of zeros
+ *    16       records, each begun at a multiple of 8:
+ *
+ *     0  u8   kind
+ *     1  u8   flags
+ *     2  u8   first small number
+ *     3  u8   second small number
+ *     4  u32  length, this head included, in units of 8 bytes
+ *     8       fields
+ *
+ *     kind             flags; small numbers          fields (a string has its length before it, as u16)
+ *     request                                        f64 low, f64 high half of a request's number
+ *     node             NodeFlag; type >> 12, places  f64 object, u32 lookups, u32 generation, [u32 held descriptor],
+ *                                                    [f64 id], places x (f64 directory's object, string name)
+ *     count            1: by a forget                f64 id, u32 lookups it has now; 0: it is forgotten
+ *     pastTree                                       u32 number, u32 label, string key, string snapshot's name
+ *     pastNode         1: foreign; type >> 12        f64 id, f64 object, f64 parent's object or -1, u32 tree,
+ *                                                    u32 lookups, string name
+ *     snapshotsNode                                  f64 id, u32 lookups
+ *     liveHandle       1 synchronous, 2 writing,     f64 number, f64 object, u32 descriptor, u32 uid, u32 gid
+ *                      4 appending
+ *     pastHandle                                     f64 number, u32 tree, f64 object, u32 descriptor, f64 size
+ *     directoryHandle  ; 0 live, 1 past, 2 .snapshots  f64 number, f64 object, u32 tree, u32 descriptor
+ *     listing          1: it is whole                f64 handle's number, u32 length, bytes
+ *     closed                                         f64 handle's number
+ *     intent           index in intentOps; names     f64 object, u32 flags, string text,
+ *                                                    names x (f64 directory, f64 object before, string name)
+ *     constants                                      f64 session's generation, f64 next id, f64 next handle
+ *     agreement                                      u32 length, JSON
+ *     asked, answered                                string tag
+ *     lostCapabilities                               f64 object; 0: none
+ *     tailBegins, tailEnds                           see SessionCompaction
+ *
+ * No older program reads what a newer one has written but a predecessor of it: see sessionVersion.
  */
 
 /** Of the layout of all that a successor reads; another one is not taken over. */

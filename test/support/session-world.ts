@@ -39,6 +39,11 @@ class WatchedLog extends SessionLog {
   intentEnd = 0
   isToKill = false
 
+  /** What another process would find. */
+  get committed(): number {
+    return this.log.view.getUint32(0, true)
+  }
+
   override attach(state: SessionState): void {
     this.state = state
     super.attach(state)
@@ -51,7 +56,7 @@ class WatchedLog extends SessionLog {
 
   override held(node: OriginNode): void {
     super.held(node)
-    if (this.intentEnd > 0) this.intentEnd = this.bytes
+    if (this.intentEnd > 0) this.intentEnd = this.committed
   }
 
   override removes(...names: Parameters<SessionLog['removes']>): void {
@@ -70,7 +75,7 @@ class WatchedLog extends SessionLog {
   }
 
   #intended(): void {
-    this.intentEnd = this.bytes
+    this.intentEnd = this.committed
     if (this.isToKill) throw new Killed()
   }
 }
@@ -115,12 +120,12 @@ export class SessionWorld {
 
   /** What is committed of the log. */
   bytes(): Buffer {
-    const { log } = this.log
-    return Buffer.from(log.bytes.subarray(0, log.end))
+    const { log, committed } = this.log
+    return Buffer.from(log.bytes.subarray(0, committed))
   }
 
   /** The process is killed between two requests, or when the log ended at `end`, and another one takes over. */
-  takeOver(end = this.log.bytes): ReturnType<VolumeWorld['open']> {
+  takeOver(end = this.log.committed): ReturnType<VolumeWorld['open']> {
     const left = this.bytes().subarray(0, end)
     const { fd } = this.log.log
     this.world.die()
