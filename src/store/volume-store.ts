@@ -1,4 +1,4 @@
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import type { ByteString } from '../base/bytes.js'
 import { Failure } from '../base/failure.js'
 import { faultPoint } from '../base/fault-point.js'
@@ -9,6 +9,7 @@ import { Change } from './change.js'
 import { ChangeWriter } from './change-writer.js'
 import type { Disk } from './disk.js'
 import { codeOf, isFull, makePrivateDirectory, readWholeFile } from './durable-file.js'
+import { noteDoomed, readDoomed, type DoomedFiles } from './doomed-files.js'
 import type { ElementIndex } from './element-index.js'
 import { ElementLookup } from './element-lookup.js'
 import type { ChunkPlace, Location, NameElement, PreservedAttributes } from './elements.js'
@@ -333,6 +334,16 @@ export class VolumeStore {
   /** The number of the last record. */
   get sequence(): number {
     return this.#journal.position.sequence
+  }
+
+  /** What is about to be forgotten, and then removed from the retired directory; replaces what was noted before. */
+  noteDoomed(objects: readonly ObjectId[]): void {
+    noteDoomed(this.#disk, dirname(this.#indexDirectory), objects)
+  }
+
+  /** What somebody who was killed may have left there. */
+  doomed(): DoomedFiles | undefined {
+    return readDoomed(this.#disk, dirname(this.#indexDirectory))
   }
 
   /** What a whole pass has found is told of the volume while it is closed. */

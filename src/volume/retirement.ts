@@ -110,6 +110,14 @@ export class Retirement {
     return true
   }
 
+  /** Whether it has been in the retired directory since then, or before. */
+  isThereSince(object: ObjectId, ms: number): boolean {
+    if (!this.#origin.hasRetired(object)) return false
+    const { stat } = this.#origin
+    const sec = stat[StatField.ctimeSec] ?? Number.NaN
+    return sec * 1000 + (stat[StatField.ctimeNsec] ?? 0) / 1e6 <= ms
+  }
+
   /** Whether it is a retired file that has other names. `stat` is filled for it. */
   isLinked(object: ObjectId): boolean {
     const isFile =

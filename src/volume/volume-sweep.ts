@@ -44,6 +44,7 @@ export class VolumeSweep {
   #linksLeft = 0
   /** Directories that were not empty. */
   #leftBehind = 0
+  #hasBegun = false
   #isThrough = false
   #isCompacted = false
 
@@ -96,8 +97,11 @@ export class VolumeSweep {
   step(isThorough: boolean): void {
     if (this.#gone.length > 0) this.#purge()
     else if (this.#unneeded.length > 0) this.#removeSome()
-    else if (!this.#isThrough) this.#look()
-    else this.#isCompacted = this.#sweep.compact(stepRecords, isThorough)
+    else if (!this.#isThrough) {
+      if (!this.#hasBegun) this.#removeDoomed()
+      this.#hasBegun = true
+      this.#look()
+    } else this.#isCompacted = this.#sweep.compact(stepRecords, isThorough)
   }
 
   #look(): void {
@@ -136,6 +140,23 @@ export class VolumeSweep {
     return mustStay
   }
 
+  /** What was forgotten, and not removed before a kill: nobody would find it. */
+  #removeDoomed(): void {
+    const doomed = this.#store.doomed()
+    if (doomed === undefined) return
+    for (const object of doomed.objects) {
+      if (this.#store.location(object) !== undefined) continue
+      if (!this.#retirement.isThereSince(object, doomed.notedMs) || this.#mustStay(object)) continue
+      const node = this.#retirement.linked(object)
+      // There may be a snapshot that was not there then.
+      if (node !== undefined) {
+        this.#preserver.begin().attributes(node).commit({ mayUseReserve: true })
+      }
+      this.#discard(object)
+    }
+    if (this.#linksLeft === 0) this.#store.noteDoomed([])
+  }
+
   #removeSome(): void {
     const objects = this.#unneeded
       .splice(-removalsMax)
@@ -149,18 +170,22 @@ export class VolumeSweep {
       else this.#gone.push(object)
       preserver.forgetObject(object)
     }
+    this.#store.noteDoomed(objects)
     // Before the inode numbers can be used again: they must not be known to stand in the retired directory.
     preserver.commit({ mayUseReserve: true })
     this.#store.indexPending()
     faultPoint('sweep.forgotten')
-    for (const object of objects) {
-      if (this.#retirement.discard(object)) this.#filesRemoved++
-      else this.#leftBehind++
-      const node = this.#origin.known(object)
-      if (node === undefined) continue
-      this.touched.push(node)
-      this.#origin.release(node)
-    }
+    for (const object of objects) this.#discard(object)
     faultPoint('sweep.discarded')
+    this.#store.noteDoomed([])
+  }
+
+  #discard(object: ObjectId): void {
+    if (this.#retirement.discard(object)) this.#filesRemoved++
+    else this.#leftBehind++
+    const node = this.#origin.known(object)
+    if (node === undefined) return
+    this.touched.push(node)
+    this.#origin.release(node)
   }
 }

@@ -89,6 +89,7 @@ describeMount('gc of a volume that is not mounted', () => {
     for (const name of deleted) kept.delete(name)
     for (const point of [
       'sweep.removed',
+      'sweep.forgotten',
       'sweep.discarded',
       'compaction.written',
       'gc.swept',
