@@ -127,7 +127,8 @@ function printSnapshots(
     ])
   // Where not all has room, the name must do for the exact time.
   const rows = rowsWith(when)
-  const isRoomy = table(headings, rows, Infinity).every((line) => line.length <= outputWidth())
+  const whole = table(headings, rows, outputWidth(), headings.length)
+  const isRoomy = whole.every((line) => line.length <= outputWidth())
   const nowMs = Date.now()
   printTable(headings, isRoomy ? rows : rowsWith((timeSec) => ago(timeSec, nowMs)), 5)
 }
