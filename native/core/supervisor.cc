@@ -46,13 +46,13 @@ struct Supervision {
 // The mapped page of this process, for WaitingForOwnMount. Set once.
 std::atomic<SuccessionPage*> own_page = nullptr;
 
-struct Range {
+struct MemoryRange {
   uintptr_t start;
   uintptr_t end;
 };
 
 constexpr size_t kRangesMax = 8192;
-Range ranges_to_drop[kRangesMax];
+MemoryRange ranges_to_drop[kRangesMax];
 char text_buffer[16384];
 
 pid_t ThreadId() { return static_cast<pid_t>(::syscall(SYS_gettid)); }
@@ -60,7 +60,7 @@ pid_t ThreadId() { return static_cast<pid_t>(::syscall(SYS_gettid)); }
 // ---- The supervisor's own process: a copy of the daemon's with one thread. Other threads may have
 // held any lock when it was made, so nothing here may allocate or lock.
 
-bool IsIn(const Range& range, const void* address) {
+bool IsIn(const MemoryRange& range, const void* address) {
   const auto at = reinterpret_cast<uintptr_t>(address);
   return at >= range.start && at < range.end;
 }
@@ -96,7 +96,7 @@ void DropMemory(const Supervision& mine) {
     for (char* end; (end = ::strchr(line, '\n')) != nullptr; line = end + 1) {
       *end = '\0';
       const char* at = line;
-      Range range;
+      MemoryRange range;
       range.start = HexAt(at);
       at++;
       range.end = HexAt(at);

@@ -38,7 +38,7 @@ for variant in "${variants[@]}"; do
   compile "$variant" test
   wait "$core_job"
   # shellcheck disable=SC2046
-  "${CXX:-g++}" $(flags_of "$variant") "$build"/{core,test}."$variant".o -o "$program" -pthread
+  "${CXX:-g++}" $(flags_of "$variant") "$build"/{core,test}."$variant".o -o "$program" -pthread -Wl,-z,now
   echo "== $variant"
   status=0
   ASAN_OPTIONS=detect_leaks=1 TSAN_OPTIONS=halt_on_error=1 \

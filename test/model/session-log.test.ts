@@ -233,6 +233,21 @@ describe(`a session log (BYGONE_SEED=${seed})`, () => {
     expect(fstatSync(staysFd ?? -1).size).toBe(4)
   })
 
+  test('gives nothing the number of what a deleted snapshot had, which the kernel may know still', () => {
+    const { session } = new Story(new Random(seed))
+    const { driver, world } = session
+    driver.create('', 'file', 0o600)
+    const first = world.snapshot().name
+    const gone = [driver.must(first), driver.must(`${first}/file`)]
+    world.delete(first)
+    session.takeOver()
+    const second = world.snapshot().name
+    const nodes = [driver.must(second), driver.must(`${second}/file`)]
+    expect(Math.min(...nodes)).toBeGreaterThan(Math.max(...gone))
+    session.takeOver()
+    expect(driver.attributesOf(nodes[1] ?? 0).mode & 0o777).toBe(0o600)
+  })
+
   test('takes back the lookups of a request that comes again, and no other', () => {
     const { session } = new Story(new Random(seed))
     const { driver } = session
