@@ -1,3 +1,6 @@
+// The supervisor gives back all memory that it does not use itself, a sanitizer's too: it is tested without.
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
+
 #include "core/supervisor.h"
 
 #include <fcntl.h>
@@ -14,13 +17,6 @@
 
 namespace bygone::test::supervisor_test {
 namespace {
-
-// A sanitizer's own memory is in the way: the supervisor gives back all that it does not use itself.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-constexpr bool kHasOwnMemory = false;
-#else
-constexpr bool kHasOwnMemory = true;
-#endif
 
 constexpr size_t kDescriptors = 1024;
 constexpr int kAnswerMsMax = 30000;
@@ -94,7 +90,6 @@ class Estate {
 }  // namespace
 
 TEST("a successor of a killed process has the kept descriptors, and no others") {
-  if (!kHasOwnMemory) return Skip("the supervisor gives back a sanitizer's memory");
   Estate estate;
   const UniqueFd other(::open("/dev/null", O_RDONLY));
   const std::string kept = std::to_string(estate.kept());
@@ -111,7 +106,6 @@ TEST("a successor of a killed process has the kept descriptors, and no others") 
 }
 
 TEST("a process that ends in good order has no successor") {
-  if (!kHasOwnMemory) return Skip("the supervisor gives back a sanitizer's memory");
   Estate estate;
   estate.KillDaemon("echo here >&" + std::to_string(estate.kept()), true);
   CHECK_EQ(estate.Heard(1), "");
@@ -119,7 +113,6 @@ TEST("a process that ends in good order has no successor") {
 }
 
 TEST("successors that serve nothing are given up, and the descriptors closed") {
-  if (!kHasOwnMemory) return Skip("the supervisor gives back a sanitizer's memory");
   Estate estate;
   estate.KillDaemon("echo -n x >&" + std::to_string(estate.kept()), false);
   // Heard to the end: nobody has the pipe any more.
@@ -128,3 +121,5 @@ TEST("successors that serve nothing are given up, and the descriptors closed") {
 }
 
 }  // namespace bygone::test::supervisor_test
+
+#endif

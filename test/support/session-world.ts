@@ -96,7 +96,7 @@ export class SessionWorld {
   #last: { method: keyof FileSystem; args: unknown[] } | undefined
 
   /** `garbageMin`: of the log, in bytes; a little, so that it is made smaller again and again. */
-  constructor(chunkBytes: number, garbageMin = 1000) {
+  constructor(chunkBytes: number, garbageMin = 200) {
     this.#garbageMin = garbageMin
     ftruncateSync(this.#keptFd, descriptorsMax)
     this.kept = new KeptDescriptors(native(), this.#keptFd, descriptorsMax)
@@ -210,7 +210,7 @@ export class SessionWorld {
     this.#log = new WatchedLog(native(), this.#pageFd, this.kept, {
       onServed: () => undefined,
       garbageMin: this.#garbageMin,
-      stepNodes: 3,
+      stepNodes: 5,
     })
     return this.#log
   }
