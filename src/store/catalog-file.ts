@@ -31,6 +31,7 @@ export function openCatalogFile(
   const found = readChecked(adapter, join(storeDirectory, catalogFile))
   const file = new LowSync<CatalogData>(adapter, found ?? newCatalog())
   if (found === undefined) {
+    if (!create && adapter.readCopy() !== undefined) throw lost(storeDirectory, true)
     if (!create) throw new Failure('missing', `${storeDirectory} is no store: no ${catalogFile}`)
     makeStoreDirectory(disk, storeDirectory, adapter)
     file.write()
