@@ -90,7 +90,8 @@ export class StressVolume {
     const plan = !isReplaced && this.#random.isLikely(0.7) ? this.#planToDie() : ''
     const delays = this.#delays()
     const faults = new Faults(this.#volume.directory, [plan, delays].join(','), isReplaced)
-    if (isReplaced) this.#killer = new DaemonKiller(this.#volume, new Random(this.#random.below(2 ** 31)))
+    if (isReplaced)
+      this.#killer = new DaemonKiller(this.#volume, new Random(this.#random.below(2 ** 31)))
     await this.#live(faults, this.#random.isLikely(0.2))
     this.counts.takeovers += this.#killer?.kills ?? 0
     this.#killer = undefined
@@ -155,8 +156,8 @@ export class StressVolume {
     this.#volume.kill()
     await this.#volume.hasDied()
     damageStore(this.#volume.store, {
-      isTorn: this.#stage === 'running' && this.#random.isLikely(0.3),
-      // To make it anew takes room.
+      // Neither can be done without room: more of the journal, the index made anew.
+      isTorn: !this.#isFull && this.#stage === 'running' && this.#random.isLikely(0.3),
       isIndexLost: !this.#isFull && this.#random.isLikely(0.15),
     })
   }
