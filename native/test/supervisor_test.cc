@@ -43,6 +43,7 @@ class Estate {
     keep_[writing_.get()] = std::byte{1};
   }
   ~Estate() {
+    if (killed_ > 0) ::waitpid(killed_, nullptr, 0);
     if (page_ != nullptr) UnmapShared(reinterpret_cast<std::byte*>(page_), SuccessionPage::kBytes);
     if (keep_ != nullptr) UnmapShared(keep_, kDescriptors);
   }
@@ -60,9 +61,11 @@ class Estate {
       if (is_ending) page_->is_ending = 1;
       ::kill(::getpid(), SIGKILL);
     }
-    int status = 0;
-    ::waitpid(daemon, &status, 0);
-    CHECK(WIFSIGNALED(status));
+    // Not reaped: the supervisor reads there what it has died of.
+    siginfo_t ended{};
+    ::waitid(P_PID, static_cast<id_t>(daemon), &ended, WEXITED | WNOWAIT);
+    CHECK_EQ(ended.si_code, static_cast<int>(CLD_KILLED));
+    killed_ = daemon;
   }
 
   // All that successors write, up to so many bytes or until nobody is left who could.
@@ -79,6 +82,7 @@ class Estate {
   }
 
  private:
+  pid_t killed_ = 0;
   UniqueFd page_fd_;
   UniqueFd keep_fd_;
   UniqueFd reading_;

@@ -313,7 +313,9 @@ past.close()`,
     await volume.succeed('hook', 'set', 'post', '-V', volume.live, '--', hook)
     expect((await volume.bygone('snapshot', volume.live)).code).toBe(1)
     await vi.waitFor(() => {
-      expect(readFileSync(notes, 'utf8')).toMatch(/^failed: .*the daemon was killed before it was done\n$/)
+      expect(readFileSync(notes, 'utf8')).toMatch(
+        /^failed: .*the daemon was killed before it was done\n$/,
+      )
     }, 10_000)
     await volume.succeed('schedule', 'add', 'hourly', '-V', volume.live, '--every', '1h')
     await volume.succeed('policy', volume.live, '--max', '2')

@@ -144,7 +144,10 @@ describe('the copy of a catalog', () => {
       if (random.isLikely(0.4)) catalog.removeSnapshots(id, [oldest], false)
       const there = new Set(catalog.volumeById(id)?.snapshots.map(({ name }) => name))
       const later = disk.copy()
-      later.losePower({ random, keeps: random.pick([0, 0, 0.5, 1]), tears: 0.3 }, random.isLikely(0.5))
+      later.losePower(
+        { random, keeps: random.pick([0, 0, 0.5, 1]), tears: 0.3 },
+        random.isLikely(0.5),
+      )
       later.remove('/store/catalog.json')
       later.makeDirectories('/store/volumes')
       try {
