@@ -1,3 +1,6 @@
+/** Work that must not overlap with other work of the same key, beside the ids of volumes. */
+export const lockKeys = { mounting: 'mounting', catalog: 'catalog' } as const
+
 /**
  * Runs work one after the other where it shares a key, in the order in which it was asked for.
  *
