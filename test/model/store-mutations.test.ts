@@ -35,7 +35,7 @@ const noticedBy: Record<Rule, [Kind, number]> = {
   'record.synced': ['damage', 4],
   'record.touched': ['crash', 5],
   'record.cut-back': ['crash', 1],
-  'record.cut-synced': ['crash', 30],
+  'record.cut-synced': ['crash', 8],
   'punch.claimed': ['punch', 0],
   'compaction.synced': ['compaction', 0],
   'record.durable-at-most': ['crash', 9],
