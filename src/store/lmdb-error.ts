@@ -7,11 +7,13 @@ import { Fallocate } from '../base/open-flags.js'
 import { dataName } from './index-state.js'
 
 /**
- * What a request is answered when LMDB fails. Its own error codes are negative; those of the system
+ * What a request is answered when LMDB fails, or a call beside it. Its own error codes are negative; those of the system
  * are the errno.
  */
 export function indexErrorOf(error: unknown): unknown {
   if (error instanceof FsError || error instanceof Failure) return error
+  const errno = error instanceof Error && 'errno' in error ? Number(error.errno) : Number.NaN
+  if (errno < 0) return fsErrorOf(errno, 'the index')
   const code = error instanceof Error && 'code' in error ? Number(error.code) : Number.NaN
   if (code > 0) return fsErrorOf(-code, 'the index')
   return new FsError('EIO', `the index: ${String(error)}`, { cause: error })

@@ -81,7 +81,7 @@ export class LmdbIndex implements ElementIndex {
   }
 
   apply(size: ApplySize, fill: (put: PutSink, remove: RemoveSink) => JournalPosition): void {
-    secureRoom(join(this.#directory, dataName), size)
+    this.#secureRoom(size)
     const database = this.#forReading()
     // Else this reader would keep the pages that the transaction frees.
     this.#closeCursors()
@@ -103,6 +103,14 @@ export class LmdbIndex implements ElementIndex {
     } catch (error) {
       this.close()
       throw writeErrorOf(error, this.#directory)
+    }
+  }
+
+  #secureRoom(size: ApplySize): void {
+    try {
+      secureRoom(join(this.#directory, dataName), size)
+    } catch (error) {
+      throw indexErrorOf(error)
     }
   }
 

@@ -223,7 +223,7 @@ describeMount("bygone's own files", () => {
     expect(taken.stderr.trim().split('\n')).toHaveLength(1)
     expect([1, 2]).toContain(taken.code)
     const { code, stderr } = await box.bygone(['unmount', 'live'])
-    expect(stderr.split('\n').length - 1).toBe(code === 0 ? 0 : 1)
+    expect(stderr.split('\n').length - 1, stderr).toBe(code === 0 ? 0 : 1)
     await ends(box)
     await box.shell('umount disk; mount -o loop image disk')
     await box.succeed('mount', 'origin', 'live')
