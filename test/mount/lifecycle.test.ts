@@ -1,5 +1,7 @@
-import { readdirSync, writeFileSync } from 'node:fs'
+import { readdirSync, readlinkSync, statSync, writeFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { expect, test, vi } from 'vitest'
+import { storeKey, storeSocket } from '../../src/daemon/runtime-directory.js'
 import { run, succeed } from '../support/command.js'
 import { Faults } from '../support/faults.js'
 import { describeMount } from '../support/requirements.js'
@@ -9,8 +11,9 @@ const transports = ['native', 'fuse-native'] as const
 
 describeMount('mounting and unmounting', () => {
   test.each(transports)('leaves no process and no mount behind (%s)', async (transport) => {
-    const runtimeBefore = runtimeFiles()
     const volume = await TestVolume.mounted({ transport })
+    const key = storeKey(statSync(volume.store, { bigint: true }))
+    expect(socketsOf(key).length).toBeGreaterThan(0)
     expect(volume.mounts()).toEqual([volume.live])
     expect(volume.processes().length).toBeGreaterThan(0)
     await volume.snapshot()
@@ -19,7 +22,7 @@ describeMount('mounting and unmounting', () => {
     await vi.waitFor(() => {
       expect(volume.processes()).toEqual([])
     }, 10_000)
-    expect(runtimeFiles().filter((name) => !runtimeBefore.includes(name))).toEqual([])
+    expect(socketsOf(key)).toEqual([])
   })
 
   test.each(transports)('works five times over in a row (%s)', async (transport) => {
@@ -117,10 +120,19 @@ for _ in iter(lambda: os.path.exists(given['stop']), True):
   })
 })
 
-function runtimeFiles(): string[] {
+/** The socket of that store's daemon, and what leads to it. */
+function socketsOf(key: string): string[] {
+  const directory = '/run/bygone'
+  const socket = storeSocket(directory, key)
+  const names = readdirSync(directory).map((name) => join(directory, name))
+  return names.filter((path) => path === socket || targetOf(path) === basename(socket))
+}
+
+function targetOf(path: string): string | undefined {
   try {
-    return readdirSync('/run/bygone').sort()
+    return readlinkSync(path)
   } catch {
-    return []
+    // No link, or one that is gone already.
+    return undefined
   }
 }
