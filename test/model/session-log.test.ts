@@ -253,6 +253,28 @@ describe(`a session log (BYGONE_SEED=${seed})`, () => {
     expect(driver.attributesOf(nodes[1] ?? 0).mode & 0o777).toBe(0o600)
   })
 
+  test('believes no link in the retired directory that a sweep has removed just before the kill', () => {
+    const { session } = new Story(new Random(seed))
+    const { driver, world } = session
+    const handle = driver.create('', 'one', 0o600)
+    driver.write(handle, 0, Buffer.from('of then'))
+    driver.close(handle)
+    driver.link('one', '', 'other')
+    const first = world.snapshot().name
+    driver.unlink('', 'one')
+    driver.must('other')
+    expect(world.retired()).toHaveLength(1)
+    const left = session.bytes()
+    world.delete(first)
+    world.sweep()
+    expect(world.retired()).toEqual([])
+    // That the link is gone has not come to be on record.
+    session.takeOver(left.length)
+    const second = world.snapshot().name
+    driver.unlink('', 'other')
+    expect(driver.read(`${second}/other`).toString()).toBe('of then')
+  })
+
   test('takes back the lookups of a request that comes again, and no other', () => {
     const { session } = new Story(new Random(seed))
     const { driver } = session
