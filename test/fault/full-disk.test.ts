@@ -89,6 +89,11 @@ describeMount('a disk that is full', () => {
     await oracle.killAtRest()
     await oracle.verifyAll()
     refused += await oracle.operateOnFullDisk(10)
+    // XFS finds room once more in what it had set aside for files that grow.
+    for (let tries = 0; refused === 0 && tries < 5; tries++) {
+      fill()
+      refused += await oracle.operateOnFullDisk(10)
+    }
     await oracle.remount()
     await oracle.verifyAll()
     expect(refused).toBeGreaterThan(0)

@@ -54,8 +54,11 @@ export function seededChoose(seed: number): Choose {
   return (below) => random.below(below)
 }
 
-/** From BYGONE_SEED, or new at each run. Whoever draws one prints it. */
+/**
+ * From BYGONE_SEED; in a whole run (scripts/test.sh) one that the sources determine, so that it can be had again; else new
+ * at each run. Whoever draws one prints it.
+ */
 export function seedOfThisRun(): number {
-  const given = process.env['BYGONE_SEED']
+  const given = process.env['BYGONE_SEED'] ?? process.env['BYGONE_SOURCES_SEED']
   return given === undefined ? (Date.now() ^ (process.pid << 16)) >>> 0 : Number(given)
 }

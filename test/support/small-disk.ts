@@ -1,7 +1,8 @@
 import { closeSync, fsyncSync, openSync, readdirSync, rmSync, statfsSync, writeSync } from 'node:fs'
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { succeed } from './command.js'
+import { setTimeout } from 'node:timers/promises'
+import { run, succeed } from './command.js'
 
 export type DiskKind = 'ext4' | 'xfs' | 'btrfs'
 
@@ -28,7 +29,7 @@ export class SmallDisk {
     const { kind = 'ext4', inodes } = options
     const image = `${path}.image`
     await succeed('truncate', ['-s', `${options.megabytes ?? megabytes[kind]}M`, image])
-    await succeed(`mkfs.${kind}`, [...makeFlags(kind, inodes), image])
+    await makeFileSystem(kind, [...makeFlags(kind, inodes), image])
     mkdirSync(path, { recursive: true })
     await succeed('mount', ['-o', 'loop', image, path])
     rmSync(join(path, 'lost+found'), { recursive: true, force: true })
@@ -97,4 +98,17 @@ export class SmallDisk {
 function makeFlags(kind: DiskKind, inodes: number | undefined): string[] {
   if (kind === 'ext4') return ['-q', '-F', ...(inodes === undefined ? [] : ['-N', String(inodes)])]
   return ['-q', '-f']
+}
+
+/** mkfs.btrfs looks at everything that is mounted, and gives up at a mount whose daemon a test beside this one has killed. */
+async function makeFileSystem(kind: DiskKind, args: readonly string[]): Promise<void> {
+  const deadline = Date.now() + 20_000
+  for (;;) {
+    const { code, stderr } = await run(`mkfs.${kind}`, args)
+    if (code === 0) return
+    if (!stderr.includes('not connected') || Date.now() > deadline) {
+      throw new Error(`mkfs.${kind}: ${stderr}`)
+    }
+    await setTimeout(100)
+  }
 }
