@@ -14,10 +14,9 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/bygone-test.XXXXXX") || exit 1
 chmod 1777 "$work" # tests also run as users other than ours
 export BYGONE_CHECK_RUN TMPDIR=$work
 reports=$(mktemp -d "$work/reports.XXXXXX")
-# What is random in a run is the same in the next one of the same sources: a failure can be had again, a success too.
-if sources=$(git ls-tree HEAD src native test 2>/dev/null | git hash-object --stdin 2>/dev/null); then
-  export BYGONE_SOURCES_SEED=$((16#${sources:0:7}))
-fi
+# What is random is the same in each whole run, so that a failure can be had again. Single suites draw new seeds.
+BYGONE_RUN_SEED=$(<test/seed.txt)
+export BYGONE_RUN_SEED
 
 . scripts/leftovers.sh
 
@@ -160,7 +159,7 @@ fi
 # --- the long run ------------------------------------------------------------------------------------
 
 if $isBuilt && [[ -c /dev/fuse ]]; then
-  check "stress" 900 npm run --silent stress -- --minutes 5 ${BYGONE_SOURCES_SEED:+--seed "$BYGONE_SOURCES_SEED"}
+  check "stress" 900 npm run --silent stress -- --minutes 5 --seed "$BYGONE_RUN_SEED"
 fi
 
 # --- nothing left behind -----------------------------------------------------------------------------

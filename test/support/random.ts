@@ -55,10 +55,10 @@ export function seededChoose(seed: number): Choose {
 }
 
 /**
- * From BYGONE_SEED; in a whole run (scripts/test.sh) one that the sources determine, so that it can be had again; else new
+ * From BYGONE_SEED; in a whole run (scripts/test.sh) the one in test/seed.txt, so that it can be had again; else new
  * at each run. Whoever draws one prints it.
  */
 export function seedOfThisRun(): number {
-  const given = process.env['BYGONE_SEED'] ?? process.env['BYGONE_SOURCES_SEED']
+  const given = process.env['BYGONE_SEED'] ?? process.env['BYGONE_RUN_SEED']
   return given === undefined ? (Date.now() ^ (process.pid << 16)) >>> 0 : Number(given)
 }
