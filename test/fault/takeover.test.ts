@@ -424,7 +424,8 @@ describeMount('a mount', () => {
     kill(pid)
     await volume.hasDied()
     const { stderr } = await run('cat', [`${volume.live}/file`])
-    expect(stderr).toContain('Transport endpoint is not connected')
+    // Aborted: it came while the last thread of the daemon was ending.
+    expect(stderr).toMatch(/not connected|caused connection abort/)
     await volume.mount()
     await volume.unmount()
   })
