@@ -18,6 +18,8 @@ export class DaemonGone extends Failure {
   }
 }
 
+const nobodyThere = new Set<string | undefined>(['ENOENT', 'ECONNREFUSED', 'ECONNRESET', 'ENOTDIR'])
+
 /** One connection to a daemon; requests go one by one. */
 export class ControlClient {
   readonly #socket: Socket
@@ -37,7 +39,8 @@ export class ControlClient {
     } catch (error) {
       socket.destroy()
       const { code } = error as NodeJS.ErrnoException
-      if (code === 'ENOENT' || code === 'ECONNREFUSED' || code === 'ENOTDIR') return undefined
+      // Reset: it was just ending.
+      if (nobodyThere.has(code)) return undefined
       if (code === 'EACCES' || code === 'EPERM') {
         const advice = 'run the command as the user who mounted the volume, or as root'
         throw new Failure('failed', `no permission to talk to the daemon: ${advice}`)
