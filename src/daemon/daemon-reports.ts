@@ -5,14 +5,13 @@ import type {
   DaemonStatus,
   SharesReport,
   SnapshotSummary,
-  SweepReport,
   VolumeStatus,
   VolumeSummary,
 } from './control-protocol.js'
 import { metricsOf } from './metrics.js'
 import { scheduleReports } from './schedule-report.js'
 import type { StoreDirectory } from './store-directory.js'
-import { directoryBytes, recordStatus, snapshotSummary, sweepReport } from './summaries.js'
+import { directoryBytes, recordStatus, snapshotSummary } from './summaries.js'
 import type { VolumeBook } from './volume-book.js'
 
 /** How long a listing may take to count what snapshots hold. */
@@ -32,10 +31,6 @@ export class DaemonReports {
     this.#book = book
     this.#bequest = bequest
     this.#clock = clock
-  }
-
-  async sweep(id: string): Promise<SweepReport> {
-    return sweepReport(await this.#book.volume(id).sweeper.goOn())
   }
 
   /** In bytes, as the last whole sweep has found it. */

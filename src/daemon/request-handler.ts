@@ -9,6 +9,7 @@ import type { DaemonReports } from './daemon-reports.js'
 import { failureOf } from './failure-of.js'
 import { scheduleReports } from './schedule-report.js'
 import type { StoreDirectory } from './store-directory.js'
+import { sweepReport } from './summaries.js'
 import type { VolumeBook } from './volume-book.js'
 
 export interface RequestHandlerOptions {
@@ -72,7 +73,7 @@ export class RequestHandler {
           await this.#edits.noteSwept(request)
           return null
         case 'sweep':
-          return await this.#reports.sweep(request.volume)
+          return sweepReport(await this.#book.volume(request.volume).sweeper.goOn())
         case 'freed':
           return { bytes: this.#reports.freedBy(request.volume, request.names) }
         case 'shares':

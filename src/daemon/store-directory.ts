@@ -114,13 +114,17 @@ const ownFiles = [
   ...[`${catalogFile}.tmp`, 'volumes'],
 ]
 
+/** What this process would write there its owner could not change any more. `root` leads to the store, `path` is what to call it. */
+export function refuseOthers(root: string, path: string, advice: string): void {
+  const { uid } = statSync(root)
+  if (uid === process.geteuid?.()) return
+  throw new Failure('failed', `the store ${path} belongs to uid ${uid}: ${advice}`)
+}
+
 /** Whoever else could write to it may have put there what leads us, or LMDB, to anywhere. */
 function makeOurs(root: string, path: string): void {
-  const { uid, mode } = statSync(root)
-  if (uid !== process.geteuid?.()) {
-    const advice = 'mount as that user, or choose another --store'
-    throw new Failure('failed', `the store ${path} belongs to uid ${uid}: ${advice}`)
-  }
+  refuseOthers(root, path, 'mount as that user, or choose another --store')
+  const { mode } = statSync(root)
   if ((mode & 0o077) === 0) return
   chmodSync(root, 0o700)
   if ((mode & 0o022) === 0 || readdirSync(root).length === 0) return

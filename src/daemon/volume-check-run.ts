@@ -19,6 +19,7 @@ import { checkTree } from '../volume/check/tree-check.js'
 import type { CheckCounts, CheckOutcome, CheckSink } from './check-report.js'
 import { isMarkerOf } from './origin-directory.js'
 import { ownDirectory } from './origin-marker.js'
+import { refuseOthers } from './store-directory.js'
 import { StoreLock } from './store-lock.js'
 import { repairVolume } from './volume-repair.js'
 
@@ -54,6 +55,7 @@ export function checkVolume(
     throw new Failure('damaged', `${place.origin} has lost its past, ${directory}: ${advice}`)
   }
   if (options.repair) {
+    refuseOthers(place.store, place.store, 'repair it as that user')
     restoreCatalog(native, place.store, sink)
     const record = knownVolume(place)
     underLock(place, directory, (scratch, lock) => {

@@ -44,28 +44,38 @@ export function shrinkIndex(
   if (bavail * bsize < 2 * usedBytes + ampleBytes) return false
   const path = join(directory, copyName)
   rmSync(path, { force: true })
-  const to = open(copyName)
-  const fd = openSync(path, 'r+')
   try {
+    const to = open(copyName)
     try {
-      secure(fd, 2 * usedBytes)
+      withFile(path, (fd) => {
+        secure(fd, 2 * usedBytes)
+      })
       copyAll(from, to)
     } finally {
       void to.close()
     }
-    // Gives back what was set aside and not needed.
-    ftruncateSync(fd, fstatSync(fd).size)
-    fsyncSync(fd)
+    withFile(path, (fd) => {
+      // Gives back what was set aside and not needed.
+      ftruncateSync(fd, fstatSync(fd).size)
+      fsyncSync(fd)
+    })
   } catch (error) {
     rmSync(path, { force: true })
     throw error
-  } finally {
-    closeSync(fd)
   }
   faultPoint('index.shrink.copied')
   renameSync(path, join(directory, dataName))
   faultPoint('index.shrink.renamed')
   return true
+}
+
+function withFile(path: string, use: (fd: number) => void): void {
+  const fd = openSync(path, 'r+')
+  try {
+    use(fd)
+  } finally {
+    closeSync(fd)
+  }
 }
 
 interface Tree {

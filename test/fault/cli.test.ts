@@ -229,6 +229,16 @@ const paths: Case[] = [
     says: /\.bygone is not a directory/,
   },
   {
+    what: 'a repair of the store of somebody else',
+    prepare: async (box) => {
+      await usedVolume(box)
+      chownSync(box.path('o/.bygone/store'), user, user)
+    },
+    args: ['check', 'o', '--repair'],
+    code: 1,
+    says: /the store .* belongs to uid 65534: repair it as that user/,
+  },
+  {
     what: 'an origin whose own directory belongs to somebody else',
     prepare: (box) => {
       box.mk('o/.bygone/')

@@ -1,5 +1,5 @@
 import { mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs'
-import { connect } from 'node:net'
+import { connect, createServer } from 'node:net'
 import type { Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -65,6 +65,16 @@ async function say(bytes: string | Buffer): Promise<string> {
   socket.destroy()
   return answer
 }
+
+test('who connects to a daemon that is just ending finds nobody', async () => {
+  const ending = createServer()
+  const socket = join(directory, 'ending.sock')
+  await new Promise<void>((resolve) => ending.listen(socket, resolve))
+  // In one turn: the connection is made, and its other end gone before it was looked at.
+  const connecting = ControlClient.connect(socket)
+  ending.close()
+  expect(await connecting).toBeUndefined()
+})
 
 test('a request is answered by what the handler returns', async () => {
   const asked = await client()
