@@ -150,21 +150,26 @@ struct FromJs<std::span<uint32_t>> {
   }
 };
 
+template <typename Element>
+bool TakeArray(napi_env env, napi_value value, std::vector<Element>& out) {
+  bool is_array = false;
+  uint32_t length = 0;
+  if (napi_is_array(env, value, &is_array) != napi_ok || !is_array) return false;
+  if (napi_get_array_length(env, value, &length) != napi_ok) return false;
+  out.resize(length);
+  for (uint32_t i = 0; i < length; i++) {
+    napi_value element;
+    if (napi_get_element(env, value, i, &element) != napi_ok) return false;
+    if (!FromJs<Element>::Take(env, element, out[i])) return false;
+  }
+  return true;
+}
+
 template <>
 struct FromJs<std::vector<int>> {
   static constexpr const char* kExpected = "an array of numbers";
   static bool Take(napi_env env, napi_value value, std::vector<int>& out) {
-    bool is_array = false;
-    uint32_t length = 0;
-    if (napi_is_array(env, value, &is_array) != napi_ok || !is_array) return false;
-    if (napi_get_array_length(env, value, &length) != napi_ok) return false;
-    out.resize(length);
-    for (uint32_t i = 0; i < length; i++) {
-      napi_value element;
-      if (napi_get_element(env, value, i, &element) != napi_ok) return false;
-      if (!FromJs<int>::Take(env, element, out[i])) return false;
-    }
-    return true;
+    return TakeArray(env, value, out);
   }
 };
 
@@ -172,17 +177,7 @@ template <>
 struct FromJs<std::vector<std::string>> {
   static constexpr const char* kExpected = "an array of strings";
   static bool Take(napi_env env, napi_value value, std::vector<std::string>& out) {
-    bool is_array = false;
-    uint32_t length = 0;
-    if (napi_is_array(env, value, &is_array) != napi_ok || !is_array) return false;
-    if (napi_get_array_length(env, value, &length) != napi_ok) return false;
-    out.resize(length);
-    for (uint32_t i = 0; i < length; i++) {
-      napi_value element;
-      if (napi_get_element(env, value, i, &element) != napi_ok) return false;
-      if (!FromJs<std::string>::Take(env, element, out[i])) return false;
-    }
-    return true;
+    return TakeArray(env, value, out);
   }
 };
 

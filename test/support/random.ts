@@ -55,8 +55,8 @@ export function seededChoose(seed: number): Choose {
 }
 
 /**
- * From BYGONE_SEED; in a whole run (scripts/test.sh) the one in test/seed.txt, so that it can be had again; else new
- * at each run. Whoever draws one prints it.
+ * From BYGONE_SEED; in a whole run (scripts/test.sh) what follows from the code under test, so that it can be had again;
+ * else new at each run. Whoever draws one prints it.
  */
 export function seedOfThisRun(): number {
   const given = process.env['BYGONE_SEED'] ?? process.env['BYGONE_RUN_SEED']
