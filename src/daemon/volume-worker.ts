@@ -145,11 +145,11 @@ async function open(
       sweeping.restart()
     },
     sweep: (msMax, how) => sweeping.goOn(msMax, how),
-    isCatchingUp: () => flushMarker.isCatchingUp || view.isResending,
+    isCatchingUp: () => flushMarker.isCatchingUp || view.session.isResending,
   })
   const sessionLog = newSessionLog()
   const endResending = () => {
-    for (const { parent, name } of view.endResending()) control?.expireEntry(parent, name)
+    for (const { parent, name } of view.session.endResending()) control?.expireEntry(parent, name)
     native().signalEventFd(data.wakeFd)
   }
   const { takeSnapshot, deleteSnapshot } = service
@@ -165,11 +165,11 @@ async function open(
   let descriptors: number[] = []
   let gone: Iterable<ByteString> = []
   if (data.session?.isTakeover === true) {
-    const taken = view.takeOver()
+    const taken = view.session.takeOver()
     takeover = JSON.parse(taken.agreement) as Agreement
     descriptors = taken.descriptors
     gone = taken.gone
-  } else view.start()
+  } else view.session.start()
   const collisions = volume.collisions.map(textOf)
   const tookMs = Math.round(store.recovery.tookMs)
   post({ type: 'opened', collisions, recovery: { ...store.recovery, tookMs }, descriptors })
@@ -188,7 +188,7 @@ async function open(
     }
     serveNative(view, volume, fuseFd, takeover, () => {
       // Nothing waits in the kernel, so nothing is left to come again.
-      if (view.isResending && native().isReadable(fuseFd) === 0) endResending()
+      if (view.session.isResending && native().isReadable(fuseFd) === 0) endResending()
       return service.onWake()
     })
   } else if (order.type === 'serve-fuse-native') await serveFuseNative(view, service, order)

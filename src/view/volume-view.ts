@@ -31,17 +31,17 @@ import { HandleTable } from './handle-table.js'
 import type { Handle } from './handle-table.js'
 import { LiveView } from './live-view.js'
 import { NodeTable } from './node-table.js'
-import { Once } from './once.js'
+import type { Once } from './once.js'
 import type { ViewOptions } from './options.js'
 import { PastView } from './past-view.js'
 import { rootSource } from './root-source.js'
 import type { SessionLog } from './session-log.js'
-import { isResent, requestKey, SessionReplay } from './session-replay.js'
 import type { OpenRequest } from './session-replay.js'
 import type { DirectorySource } from './directory-stream.js'
 import { SnapshotsView } from './snapshots-view.js'
 import { SnapshotsNode } from './view-node.js'
 import type { ViewNode } from './view-node.js'
+import { ViewSession } from './view-session.js'
 import { visibleXattrs } from './visible-xattrs.js'
 
 const statfsFields = 9
@@ -54,6 +54,7 @@ const above = '..' as ByteString
  * view of the kind of node it is about; what would change a snapshot is EROFS here, once for all.
  */
 export class VolumeView implements FileSystem {
+  readonly session: ViewSession
   readonly #volume: TreeVolume
   readonly #nodes: NodeTable
   readonly #handles: HandleTable
@@ -65,9 +66,6 @@ export class VolumeView implements FileSystem {
   readonly #changes: ChangeCount
   readonly #log: SessionLog | undefined
   readonly #once: Once
-  /** What a predecessor may have left unanswered, until it has come again or can't any more. */
-  #open: Map<string, OpenRequest> | undefined
-  readonly #onResent: (() => void) | undefined
 
   constructor(volume: TreeVolume, options: ViewOptions) {
     const { log } = options
@@ -75,115 +73,34 @@ export class VolumeView implements FileSystem {
     this.#flushMarker = options.flushMarker
     this.#changes = options.changes ?? new ChangeCount()
     this.#log = log
-    this.#onResent = options.onResent
-    this.#once = new Once(volume, log)
     this.#handles = new HandleTable(log)
     this.#nodes = new NodeTable(volume.origin.root, log)
     this.#live = new LiveView(volume, this.#nodes, this.#handles, options.isMountedOver)
     this.#past = new PastView(volume, this.#nodes, this.#handles)
     this.#snapshots = new SnapshotsView(volume, this.#nodes, this.#handles, this.#past, options)
-    const { root, retired } = volume.origin
-    const nodes = this.#nodes
-    const handles = this.#handles
-    const past = this.#past
-    log?.attach({
-      permanent: [root, retired],
-      get sessionGeneration() {
-        return nodes.sessionGeneration
-      },
-      get nextId() {
-        return nodes.nextId
-      },
-      get nextHandle() {
-        return handles.next
-      },
-      nodes: () => nodes.all(),
-      handles: () => handles.entries(),
-      trees: () => past.trees(),
-      treeOf: ({ tree }) => past.treeOf(tree),
-    })
-  }
-
-  /** The first daemon of this session: what it does goes on record from now on. */
-  start(): void {
-    this.#volume.origin.changes = this.#log
-    this.#log?.start()
-  }
-
-  /**
-   * Takes over a predecessor's session, as its log has it. Returns what that had agreed on with the kernel, and the
-   * names of snapshots in the root that the kernel must forget. From then on requests may come again, until
-   * `endResending`.
-   */
-  takeOver(): { agreement: string; descriptors: number[]; gone: Iterable<ByteString> } {
-    const log = this.#log
-    if (log === undefined) throw new Error('there is no log to take over from')
-    const parts = {
-      volume: this.#volume,
+    this.session = new ViewSession({
+      volume,
       nodes: this.#nodes,
       handles: this.#handles,
       live: this.#live,
       past: this.#past,
       snapshots: this.#snapshots,
-      sourceOfLive: (node: OriginNode) => this.#sourceOfLive(node),
-      isKept: (fd: number) => log.kept.has(fd),
-    }
-    const replayed = new SessionReplay(log.log, parts).run()
-    this.#log?.adopt(replayed, this.#handles.entries())
-    this.#snapshots.restoreAsked(replayed.asked)
-    this.#volume.origin.changes = log
-    for (const { intent } of replayed.open.values())
-      if (intent !== undefined) this.#once.settle(intent)
-    log.ends()
-    this.#open = replayed.open
-    this.#volume.files.restoreLostCapabilities(replayed.lostCapabilities)
-    const { agreement, descriptors, gone } = replayed
-    return { agreement, descriptors: [...descriptors, log.log.fd], gone }
-  }
-
-  get isResending(): boolean {
-    return this.#open !== undefined
-  }
-
-  /**
-   * Whatever was to come again has come. Returns the names, with the ids of their directories, that a request has
-   * changed which has not: either it was answered, or its program is gone and the kernel knows nothing of the change.
-   */
-  endResending(): { parent: number; name: ByteString }[] {
-    const names: { parent: number; name: ByteString }[] = []
-    for (const { intent } of this.#open?.values() ?? []) {
-      for (const { directory, name } of intent?.names ?? []) {
-        const parent = this.#volume.origin.known(directory)?.id ?? 0
-        if (parent !== 0) names.push({ parent, name })
-      }
-    }
-    this.#open = undefined
-    this.#snapshots.forgetRestored()
-    if (this.#log !== undefined) this.#log.isSettled = true
-    return names
+      sourceOfLive: (node) => this.#sourceOfLive(node),
+      log,
+      onResent: options.onResent,
+      takeBack: (request) => {
+        this.#takeBack(request)
+      },
+    })
+    this.#once = this.session.once
   }
 
   begins(high: number, low: number, isSilent: boolean): void {
-    const log = this.#log
-    if (log === undefined) return
-    log.begins(high, low, isSilent)
-    if (this.#open === undefined || isSilent) return
-    if (!isResent(high)) {
-      this.#onResent?.()
-      return
-    }
-    this.#once.begins()
-    const key = requestKey(high, low)
-    const former = this.#open.get(key)
-    if (former === undefined) return
-    this.#open.delete(key)
-    this.#takeBack(former)
-    this.#once.continues(former.intent)
+    this.session.begins(high, low, isSilent)
   }
 
   ends(): void {
-    this.#once.ends()
-    this.#log?.ends()
+    this.session.ends()
   }
 
   agreed(agreement: string): void {

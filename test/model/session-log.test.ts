@@ -160,7 +160,7 @@ describe(`a session log (BYGONE_SEED=${seed})`, () => {
       session.takeOver()
       expect(session.tables(), `after step ${step}`).toEqual(before)
       expect(session.placesThatAreNot()).toEqual([])
-      if (random.isLikely(0.9)) session.world.view.endResending()
+      if (random.isLikely(0.9)) session.world.view.session.endResending()
     }
     expect(smaller).toBeGreaterThan(0)
     story.closeAll()

@@ -195,7 +195,7 @@ describe.each([
       killedAt(session, act, moment)
       if (moment === 'answered') session.driver.attributesOf(1)
       else expect(outcome(() => session.resendLast())).toBe(end)
-      session.world.view.endResending()
+      session.world.view.session.endResending()
       expect(differences(treeOf(control), treeOf(session)), moment).toEqual([])
       expect(session.nodesWithoutNumbers(), moment).toEqual(control.nodesWithoutNumbers())
       expect(session.placesThatAreNot(), moment).toEqual([])

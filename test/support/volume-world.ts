@@ -16,6 +16,7 @@ import type { VolumeSweep } from '../../src/volume/volume-sweep.js'
 import type { FileProblem } from '../../src/volume/check/file-problem.js'
 import { checkTree } from '../../src/volume/check/tree-check.js'
 import type { SessionLog } from '../../src/view/session-log.js'
+import type { ViewSession } from '../../src/view/view-session.js'
 import { VolumeView } from '../../src/view/volume-view.js'
 import { ViewDriver } from './view-driver.js'
 
@@ -55,7 +56,7 @@ export class VolumeWorld {
   }
 
   /** `log`: of a session that begins, or of one that a predecessor has left. Returns what is left to come again. */
-  open(log?: SessionLog, isTakeover = false): ReturnType<VolumeView['takeOver']> | undefined {
+  open(log?: SessionLog, isTakeover = false): ReturnType<ViewSession['takeOver']> | undefined {
     const originFd = native().openPath(this.origin, O.PATH | O.DIRECTORY, 0)
     this.#store = VolumeStore.open({
       directory: join(this.#directory, 'store'),
@@ -78,8 +79,8 @@ export class VolumeWorld {
     const options = { isMountedOver: true, takeSnapshot, deleteSnapshot, ...(log && { log }) }
     this.#view = new VolumeView(this.#volume, options)
     this.#driver = new ViewDriver(this.#view)
-    if (isTakeover) return this.#view.takeOver()
-    if (log !== undefined) this.#view.start()
+    if (isTakeover) return this.#view.session.takeOver()
+    if (log !== undefined) this.#view.session.start()
     return undefined
   }
 
